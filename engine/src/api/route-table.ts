@@ -1,0 +1,123 @@
+// What the controller tells the gateway: the route table, whole, and what the gateway holds of its own
+// (overrides). One schema for both sides. The table names environments and instances; it never holds a secret.
+import { z } from 'zod';
+
+export const environmentName = z.enum(['blue', 'green']);
+export type EnvironmentName = z.infer<typeof environmentName>;
+
+const flagValue = z.union([z.boolean(), z.string(), z.number()]);
+export const flags = z.record(z.string(), flagValue);
+export type Flags = z.infer<typeof flags>;
+
+/** One way to get speech to text, as a release has it: no credentials. `relay` goes through the gateway. */
+export const speechRoute = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,39}$/),
+  type: z.enum(['speechmatics', 'modal-parakeet']),
+  url: z.string().min(1).max(2000),
+  via: z.enum(['direct', 'relay']),
+});
+export type SpeechRoute = z.infer<typeof speechRoute>;
+
+export const instance = z.strictObject({ url: z.url(), nonce: z.string().max(100) });
+export type Instance = z.infer<typeof instance>;
+
+export const arm = z.strictObject({
+  environment: environmentName,
+  release: z.string().regex(/^r[1-9][0-9]*$/),
+  routes: z.array(speechRoute).max(16),
+  flags,
+  flagsVersion: z.int().min(0),
+  instances: z.array(instance).max(64),
+  /** True for an environment that Crossfade does not run: `Host` is the URL's, the client's goes to X-Forwarded-Host. */
+  external: z.boolean(),
+});
+export type Arm = z.infer<typeof arm>;
+
+export const cohortSource = z.union([
+  z.strictObject({ header: z.string().min(1).max(100) }),
+  z.strictObject({ cookie: z.string().min(1).max(100), mint: z.boolean().optional() }),
+  z.strictObject({ query: z.string().min(1).max(100) }),
+]);
+export type CohortSource = z.infer<typeof cohortSource>;
+
+export const sessionPolicy = z.enum(['stay', 'hand-over']);
+export type SessionPolicy = z.infer<typeof sessionPolicy>;
+
+export const serviceTable = z.strictObject({
+  salt: z.string().min(1).max(200),
+  /** Per cent of cohort keys on the candidate, 0–100; keys below the boundary are the candidate's. */
+  weight: z.number().min(0).max(100),
+  sessions: sessionPolicy,
+  cohort: z.array(cohortSource).max(8),
+  stable: arm,
+  candidate: arm.optional(),
+  standby: arm.optional(),
+});
+export type ServiceTable = z.infer<typeof serviceTable>;
+
+export const routeTable = z.strictObject({
+  epoch: z.int().min(1),
+  version: z.int().min(1),
+  services: z.record(z.string(), serviceTable),
+  /** Ids of overrides that this push ends. */
+  endsOverrides: z.array(z.string()).max(1000),
+});
+export type RouteTable = z.infer<typeof routeTable>;
+
+/**
+ * The gateway's own decision, outranking weights; it names an environment to avoid (`brake`) or to go to
+ * (`emergency`), never a role. It ends only by `endsOverrides`.
+ */
+export const override = z.strictObject({
+  id: z.string().min(1).max(100),
+  kind: z.enum(['brake', 'emergency']),
+  service: z.string(),
+  environment: environmentName,
+  release: z.string(),
+  reason: z.string().max(2000),
+  actor: z.string().max(200),
+  /** Wall time, ms since 1970. */
+  at: z.number(),
+});
+export type Override = z.infer<typeof override>;
+
+/** Requests and upgraded connections that an environment still answers. */
+export const leases = z.strictObject({ requests: z.int(), upgraded: z.int() });
+export type Leases = z.infer<typeof leases>;
+
+/** The gateway's answer to GET /v1/state: what is in force there, read back. */
+export const gatewayState = z.object({
+  pid: z.int(),
+  table: routeTable.nullable(),
+  overrides: z.array(override),
+  leases: z.record(z.string(), leases),
+  /** Live voice sessions on the channel by release. */
+  sessions: z.record(z.string(), z.int()),
+});
+export type GatewayState = z.infer<typeof gatewayState>;
+
+/** POST /v1/sessions/handover: live sessions of these releases get a handover directive, paced. Idempotent by id. */
+export const handoverRequest = z.strictObject({
+  id: z.string().min(1).max(100),
+  /** Sessions of these releases move; the route they then get is what is in force. */
+  releases: z.array(z.string()).max(100),
+  reason: z.string().max(2000),
+  silenceWaitMs: z.int().min(0).max(60_000),
+  ratePerSecond: z.number().min(1).max(100_000),
+});
+export type HandoverRequest = z.infer<typeof handoverRequest>;
+
+/** GET /v1/sessions/handover/ID. `pending` counts sessions told and not answered, or not told yet. */
+export const handoverProgress = z.object({
+  id: z.string(),
+  total: z.int(),
+  moved: z.int(),
+  failed: z.int(),
+  pending: z.int(),
+});
+export type HandoverProgress = z.infer<typeof handoverProgress>;
+
+/** Weights of an arm table as people read them: [stable %, candidate %]. */
+export function armOf(table: ServiceTable, environment: EnvironmentName): Arm | undefined {
+  return [table.stable, table.candidate, table.standby].find((each) => each?.environment === environment);
+}

@@ -1,0 +1,52 @@
+// What the gateway measured, streamed to the controller as one JSON line every 200 ms. Counts are since the
+// previous line; nothing here names a person: units are hashes.
+import { z } from 'zod';
+import { environmentName } from './route-table.ts';
+
+/** Kinds of errors the gateway counts; a 4xx and a client that went away are not errors (design, section 1). */
+export const errorKinds = [
+  'status-5xx',
+  'refused',
+  'reset',
+  'timeout',
+  'truncated',
+  'upgrade-failed',
+  'no-instance',
+] as const;
+export type ErrorKind = (typeof errorKinds)[number];
+
+export const environmentSample = z.object({
+  environment: environmentName,
+  release: z.string(),
+  arm: z.enum(['candidate', 'stable', 'standby']),
+  /** Answered or failed requests with a cohort key, upgrades included. */
+  requests: z.int(),
+  /** Requests without a key: counted, no unit of a guard. */
+  keyless: z.int(),
+  /** Errors by ErrorKind (of keyed requests). */
+  errors: z.record(z.string(), z.int()),
+  /** 401 and 403 answers. */
+  unauthorised: z.int(),
+  /** Requests whose client left before the answer was whole. */
+  clientGone: z.int(),
+  /** Time to the whole answer head, ms, a uniform sample of keyed requests: at most 200 a line. */
+  latenciesMs: z.array(z.number()),
+  /** Distinct hashed cohort keys of this line that asked: at most 2 000. */
+  units: z.array(z.string()),
+  /** Distinct hashed cohort keys of this line that met an error: at most 2 000. */
+  failedUnits: z.array(z.string()),
+  sessions: z.object({ started: z.int(), failed: z.int(), ended: z.int(), active: z.int() }),
+  leases: z.object({ requests: z.int(), upgraded: z.int() }),
+});
+export type EnvironmentSample = z.infer<typeof environmentSample>;
+
+export const sampleFrame = z.object({
+  /** Wall time of the gateway, ms since 1970. */
+  at: z.number(),
+  /** The table these counts were made under. */
+  epoch: z.int(),
+  version: z.int(),
+  service: z.string(),
+  environments: z.array(environmentSample),
+});
+export type SampleFrame = z.infer<typeof sampleFrame>;
