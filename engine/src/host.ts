@@ -50,7 +50,9 @@ export type Processes = {
   startTime(pid: number): Promise<string | undefined>;
   /** Signals a whole process group; false when there is none. */
   signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): boolean;
-  /** The process groups that listen on a TCP port of this machine. */
+  /** The live (not zombie) processes of a group: it may outlive its leader, as below a shell that was ended. */
+  groupMembers(group: number): Promise<readonly number[]>;
+  /** The process groups that listen on a TCP port of this machine; 0 for one that cannot be seen. */
   listeningGroups(port: number): Promise<readonly number[]>;
   /** A TCP port of 127.0.0.1 that is free at this moment. */
   freePort(): Promise<number>;

@@ -1,0 +1,65 @@
+// `crossfade deploy [full | canary PERCENT]`: move traffic to a release, at once or in steps.
+import { durationMs } from '../config.ts';
+import { CrossfadeError, type ExitCode } from '../errors.ts';
+import { runVerb, type VerbOptions } from './verb.ts';
+
+export type DeployOptions = VerbOptions & {
+  readonly ref?: string;
+  readonly path?: string;
+  readonly release?: string;
+  readonly routes?: string;
+  readonly allowDirty?: boolean;
+  readonly sessions?: string;
+  readonly cutAfter?: string;
+};
+
+export function deploy(way: string, percent: string | undefined, options: DeployOptions): Promise<ExitCode> {
+  if (way !== 'full' && way !== 'canary') {
+    throw new CrossfadeError(
+      'usage',
+      `"${way}" is not a way to deploy`,
+      '`crossfade deploy full` or `crossfade deploy canary 10`',
+    );
+  }
+  if (way === 'full' && percent !== undefined) {
+    throw new CrossfadeError(
+      'usage',
+      `deploy full takes no per cent: ${percent}`,
+      '`crossfade deploy canary 10` goes in steps',
+    );
+  }
+  const { ref, path, release, routes, allowDirty, sessions, cutAfter } = options;
+  const request = {
+    way,
+    percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
+    ref,
+    path,
+    release,
+    routes: routes?.split(',').map((each) => each.trim()),
+    allowDirty,
+    sessions,
+    cutAfterMs: cutAfter === undefined ? undefined : cutAfterOf(cutAfter),
+  };
+  return runVerb('deploy', request, options, true);
+}
+
+/** 1–100, with or without the sign. */
+export function percentOf(text: string): number {
+  const value = Number(text.replace(/%$/, ''));
+  if (value > 0 && value <= 100) return value;
+  throw new CrossfadeError(
+    'usage',
+    `"${text}" is not a percentage between 0 and 100`,
+    '`crossfade deploy canary 10`',
+  );
+}
+
+function cutAfterOf(text: string): number {
+  const ms = durationMs(text);
+  if (ms !== undefined) return ms;
+  throw new CrossfadeError(
+    'usage',
+    `"${text}" is not a duration such as 30s`,
+    '`crossfade deploy full --cut-after 30s`',
+  );
+}

@@ -1,0 +1,118 @@
+// `crossfade doctor`: what must be right before anything runs, each with what to do about it. Unknown is not pass.
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { parseConfig, resolveFrom, type Config } from '../config.ts';
+import { errorText, type ExitCode } from '../errors.ts';
+import { nodeHost } from '../host-node.ts';
+import { findFolder, type GlobalOptions } from './connection.ts';
+import { print, printJson } from './render.ts';
+
+type Check = {
+  readonly name: string;
+  readonly verdict: 'pass' | 'fail' | 'unknown';
+  readonly text: string;
+  readonly fix?: string;
+};
+
+export async function doctor(options: GlobalOptions): Promise<ExitCode> {
+  const folder = findFolder(options);
+  const read = readConfig(folder, options);
+  const checks = [nodeCheck(), read.check];
+  if (folder !== undefined) checks.push(stateCheck(folder));
+  if (folder !== undefined && read.config) {
+    checks.push(await gitCheck(resolveFrom(folder, read.config.source.path)));
+    const isUp = existsSync(join(folder, '.crossfade', 'up.sock'));
+    for (const name of ['gateway', 'control'] as const)
+      checks.push(await portCheck(name, read.config.listen[name], isUp));
+    const { file } = read.config.app.env;
+    if (file !== undefined) checks.push(envFileCheck(resolveFrom(folder, file)));
+  }
+  if (options.json) printJson({ checks });
+  else
+    for (const each of checks)
+      print(
+        `${each.verdict.padEnd(8)}${each.name.padEnd(16)}${each.text}${each.fix ? `\n${' '.repeat(24)}→ ${each.fix}` : ''}`,
+      );
+  return checks.some((each) => each.verdict === 'fail') ? 3 : 0;
+}
+
+function nodeCheck(): Check {
+  const major = Number(process.versions.node.split('.')[0]);
+  const text = `Node ${process.versions.node}`;
+  return major >= 24
+    ? { name: 'node', verdict: 'pass', text }
+    : { name: 'node', verdict: 'fail', text, fix: 'install Node 24 or newer' };
+}
+
+function readConfig(folder: string | undefined, options: GlobalOptions): { check: Check; config?: Config } {
+  const name = 'configuration';
+  if (folder === undefined) {
+    const text = `no crossfade.yaml in ${resolve(options.folder ?? '.')} or above`;
+    return { check: { name, verdict: 'fail', text, fix: '`crossfade init` writes one' } };
+  }
+  try {
+    const config = parseConfig(readFileSync(join(folder, 'crossfade.yaml'), 'utf8'), 'crossfade.yaml');
+    return { check: { name, verdict: 'pass', text: `crossfade.yaml of service ${config.service}` }, config };
+  } catch (error) {
+    return { check: { name, verdict: 'fail', text: errorText(error), fix: 'correct the file' } };
+  }
+}
+
+function stateCheck(folder: string): Check {
+  const name = 'state folder';
+  const path = join(folder, '.crossfade');
+  try {
+    const isThere = existsSync(path);
+    accessSync(isThere ? path : folder, constants.W_OK);
+    const isOpen = isThere && (statSync(path).mode & 0o077) !== 0;
+    if (!isOpen) return { name, verdict: 'pass', text: `${path} can be written` };
+    return { name, verdict: 'fail', text: `${path} can be read by others`, fix: `chmod 700 ${path}` };
+  } catch (error) {
+    return { name, verdict: 'fail', text: errorText(error), fix: `make ${folder} writable` };
+  }
+}
+
+async function gitCheck(path: string): Promise<Check> {
+  const name = 'git';
+  const run = (args: string[]) =>
+    nodeHost().processes.run({ command: 'git', args: ['-C', path, ...args], folder: '/', timeoutMs: 10_000 });
+  try {
+    const head = await run(['rev-parse', '--short', 'HEAD']);
+    if (head.code === 0) return { name, verdict: 'pass', text: `${path} is at ${head.stdout.trim()}` };
+    return {
+      name,
+      verdict: 'unknown',
+      text: `${path} has no commit`,
+      fix: 'commit it, or deploy with --path',
+    };
+  } catch (error) {
+    return { name, verdict: 'fail', text: errorText(error), fix: 'install git, or deploy with --path' };
+  }
+}
+
+async function portCheck(part: 'gateway' | 'control', address: string, isUp: boolean): Promise<Check> {
+  const name = `${part} port`;
+  const colon = address.lastIndexOf(':');
+  const isFree = await new Promise<boolean>((done) => {
+    const server = createServer();
+    server.once('error', () => done(false));
+    server.listen(Number(address.slice(colon + 1)), address.slice(0, colon), () =>
+      server.close(() => done(true)),
+    );
+  });
+  if (isFree) return { name, verdict: 'pass', text: `${address} is free` };
+  if (isUp) return { name, verdict: 'pass', text: `${address} is used by this crossfade` };
+  return {
+    name,
+    verdict: 'fail',
+    text: `${address} is in use`,
+    fix: `change listen.${part} in crossfade.yaml, or stop what uses it`,
+  };
+}
+
+function envFileCheck(path: string): Check {
+  const name = 'environment';
+  if (existsSync(path)) return { name, verdict: 'pass', text: `${path} can be read` };
+  return { name, verdict: 'fail', text: `${path} is missing`, fix: 'write it, or change app.env.file' };
+}

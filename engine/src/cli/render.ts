@@ -1,0 +1,124 @@
+// What people read: stdout is data, stderr is talk. Colour only on a terminal and without NO_COLOR (picocolors).
+import pc from 'picocolors';
+import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
+import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
+
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value, undefined, 2));
+}
+
+/** Prints an error as people or programs want it and gives the exit code. */
+export function renderError(error: unknown, isJson: boolean): ExitCode {
+  const known =
+    error instanceof CrossfadeError
+      ? error
+      : new CrossfadeError('internal', errorText(error), undefined, error);
+  if (isJson) printJson({ error: { code: known.code, message: known.message, hint: known.hint } });
+  else {
+    say(`${pc.red('error')} ${known.message}`);
+    if (known.hint) say(`${pc.dim('next')}  ${known.hint}`);
+  }
+  if (known.code === 'internal' && process.env['CROSSFADE_DEBUG']) say(String(known.stack));
+  return known.exitCode;
+}
+
+export function renderStatus(status: StatusView): string {
+  const lines = [pc.bold(`${status.service}: ${status.sentence}`), ''];
+  lines.push(
+    row(['environment', 'role', 'release', 'weight', 'instances', 'sessions', 'connections', 'routes']),
+  );
+  for (const each of status.environments) {
+    const ready = each.instances.filter((instance) => instance.state === 'ready').length;
+    const { requests, upgraded } = each.leases;
+    lines.push(
+      row([
+        each.environment,
+        each.role,
+        each.release ?? '-',
+        each.role === 'stable' || each.role === 'candidate' ? `${each.weightPercent} %` : '-',
+        `${ready}/${each.instances.length} ready`,
+        String(each.sessions),
+        `${requests}+${upgraded}`,
+        each.routes.join(', ') || '-',
+      ]),
+    );
+  }
+  lines.push('', `gateway ${status.gateway}`);
+  for (const each of status.overrides)
+    lines.push(pc.yellow(`override ${each.kind} to ${each.environment}: ${each.reason}`));
+  if (status.rollout) lines.push('', ...rolloutLines(status.rollout));
+  return lines.join('\n');
+}
+
+function rolloutLines(rollout: RolloutView): string[] {
+  const from = rollout.from ? ` from ${rollout.from}` : '';
+  const lines = [
+    `rollout ${rollout.number}: ${rollout.kind} to ${rollout.release}${from}, ${pc.bold(rollout.phase)}`,
+    `  ${rollout.text}`,
+  ];
+  if (rollout.steps.length > 0) {
+    const ramp = rollout.steps.map((each, index) =>
+      index === rollout.step ? pc.bold(`[${each.weightPercent} %]`) : `${each.weightPercent} %`,
+    );
+    lines.push(`  steps ${ramp.join(' → ')}`);
+  }
+  for (const guard of rollout.guards)
+    lines.push(`  guard ${guard.guard.padEnd(12)} ${stateWord(guard.state)} ${guard.text}`);
+  if (rollout.rollback) lines.push(...stopwatchLines(rollout));
+  return lines;
+}
+
+function stateWord(state: string): string {
+  const padded = state.padEnd(8);
+  if (state === 'clear' || state === 'safe') return pc.green(padded);
+  return state === 'breach' ? pc.red(padded) : pc.yellow(padded);
+}
+
+/** How long each part of a rollback took after its trigger. */
+export function stopwatchLines(rollout: RolloutView): string[] {
+  const { rollback } = rollout;
+  if (!rollback) return [];
+  const { weightsMs, verifiedMs, sessionsMs, drainedMs } = rollback.stopwatch;
+  const part = (name: string, ms: number | undefined) =>
+    `  ${name.padEnd(22)} ${ms === undefined ? 'not yet' : `${ms} ms`}`;
+  return [
+    `  rolled back by ${rollback.trigger} (${rollback.actor}): ${rollback.reason || 'no reason given'}`,
+    part('weights switched', weightsMs),
+    part('verified in the gateway', verifiedMs),
+    part('sessions handed over', sessionsMs),
+    part('drained', drainedMs),
+    ...(rollback.leftConnections > 0
+      ? [`  ${rollback.leftConnections} connections were still open and end by themselves`]
+      : []),
+  ];
+}
+
+export function renderReleases(releases: readonly ReleaseView[]): string {
+  const lines = [row(['release', 'made', 'by', 'routes', 'state', 'source'])];
+  for (const each of releases) {
+    const made = new Date(each.createdAt).toISOString().slice(0, 19).replace('T', ' ');
+    lines.push(row([each.id, made, each.createdBy, each.routes.join(', ') || '-', each.state, each.source]));
+  }
+  return lines.join('\n');
+}
+
+const widths = [13, 20, 16, 18, 16, 18, 12, 10];
+
+function row(cells: readonly string[]): string {
+  return cells
+    .map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index]!)))
+    .join(' ');
+}
+
+export function renderEvent(event: EventLine): string {
+  const time = new Date(event.at).toISOString().slice(11, 23);
+  return `${pc.dim(time)} ${event.kind.padEnd(20)} ${event.text}`;
+}

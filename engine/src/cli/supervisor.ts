@@ -1,0 +1,147 @@
+// Keeps gateway and controller running as child processes of `crossfade up`: starts each, restarts it with backoff
+// when it dies, and ends both. Their output goes to files in the state folder, never to pipes.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { CrossfadeError, isErrorCode } from '../errors.ts';
+
+export type PartName = 'gateway' | 'controller';
+
+type Part = {
+  readonly name: PartName;
+  readonly script: string;
+  child: ChildProcess | undefined;
+  failures: number;
+  startedAt: number;
+};
+
+const scripts: Record<PartName, string> = {
+  gateway: '../gateway/serve.ts',
+  controller: '../controller/serve.ts',
+};
+const steadyAfterMs = 10_000;
+const startLimitMs = 20_000;
+
+export class Supervisor {
+  readonly #folder: string;
+  readonly #logFolder: string;
+  readonly #parts = new Map<PartName, Part>();
+  readonly #say: (text: string) => void;
+  #isEnding = false;
+
+  constructor(folder: string, say: (text: string) => void) {
+    this.#folder = folder;
+    this.#logFolder = join(folder, '.crossfade', 'logs');
+    this.#say = say;
+    mkdirSync(this.#logFolder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Starts a part and resolves when it says it listens; rejects with its own error when it cannot. */
+  async start(name: PartName, args: readonly string[]): Promise<void> {
+    const script = new URL(scripts[name], import.meta.url).pathname;
+    const part: Part = { name, script, child: undefined, failures: 0, startedAt: 0 };
+    this.#parts.set(name, part);
+    const from = this.#logSize(name);
+    this.#spawn(part, args, () => undefined);
+    await this.#listening(part, from);
+    const onExit = (): void => this.#restart(part, args, onExit);
+    part.child!.once('exit', onExit);
+    if (part.child!.exitCode !== null) onExit();
+  }
+
+  pid(name: PartName): number | undefined {
+    return this.#parts.get(name)?.child?.pid;
+  }
+
+  /** SIGTERM, and SIGKILL after ten seconds; resolves when both are gone. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    const order: PartName[] = ['controller', 'gateway'];
+    for (const name of order) {
+      const child = this.#parts.get(name)?.child;
+      if (!child || child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      const force = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await gone;
+      clearTimeout(force);
+    }
+  }
+
+  #spawn(part: Part, args: readonly string[], onExit: () => void): void {
+    const output = openSync(this.#logPath(part.name), 'a', 0o600);
+    part.startedAt = performance.now();
+    part.child = spawn(process.execPath, [part.script, ...args], {
+      cwd: this.#folder,
+      stdio: ['ignore', output, output],
+      detached: true,
+    });
+    part.child.once('exit', onExit);
+    closeSync(output);
+  }
+
+  #restart(part: Part, args: readonly string[], onExit: () => void): void {
+    if (this.#isEnding) return;
+    part.failures = performance.now() - part.startedAt > steadyAfterMs ? 0 : part.failures + 1;
+    const delayMs = Math.min(5_000, 50 * 2 ** Math.min(part.failures, 7));
+    this.#say(
+      `the ${part.name} ended (${part.child?.signalCode ?? part.child?.exitCode}); starting it again in ${delayMs} ms`,
+    );
+    setTimeout(() => {
+      if (!this.#isEnding) this.#spawn(part, args, onExit);
+    }, delayMs);
+  }
+
+  async #listening(part: Part, from: number): Promise<void> {
+    const until = performance.now() + startLimitMs;
+    while (performance.now() < until) {
+      const line = this.#saidSince(part.name, from);
+      if (line?.event === `${part.name}-listening`) return;
+      if (line?.event === 'failed') throw failureOf(line);
+      if (part.child!.exitCode !== null) {
+        throw new CrossfadeError(
+          'internal',
+          `the ${part.name} ended with ${part.child!.exitCode}`,
+          `see ${this.#logPath(part.name)}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new CrossfadeError(
+      'timeout',
+      `the ${part.name} did not start within ${startLimitMs / 1000} s`,
+      `see ${this.#logPath(part.name)}`,
+    );
+  }
+
+  #saidSince(name: PartName, from: number): Said | undefined {
+    const lines = readFileSync(this.#logPath(name), 'utf8').slice(from).split('\n').slice(0, -1);
+    for (const line of lines) {
+      if (!line.startsWith('{"event":')) continue;
+      return JSON.parse(line) as Said;
+    }
+    return undefined;
+  }
+
+  #logPath(name: PartName): string {
+    return join(this.#logFolder, `${name}.log`);
+  }
+
+  /** In characters, as the file is read. */
+  #logSize(name: PartName): number {
+    const path = this.#logPath(name);
+    return statSync(path, { throwIfNoEntry: false }) ? readFileSync(path, 'utf8').length : 0;
+  }
+}
+
+type Said = {
+  readonly event: string;
+  readonly code?: string;
+  readonly message?: string;
+  readonly hint?: string;
+};
+
+function failureOf(said: Said): CrossfadeError {
+  const code = said.code !== undefined && isErrorCode(said.code) ? said.code : 'internal';
+  return new CrossfadeError(code, said.message ?? 'it failed', said.hint);
+}

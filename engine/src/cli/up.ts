@@ -1,0 +1,176 @@
+// `crossfade up`: gateway and controller, until Ctrl-C or `crossfade down`. A second `up` is refused while the first
+// answers on .crossfade/up.sock; parts left over by a killed `up` are ended first, their app instances are adopted.
+import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
+import { nodeHost } from '../host-node.ts';
+import { controlClient, project, type GlobalOptions, type Project } from './connection.ts';
+import { say } from './render.ts';
+import { Supervisor } from './supervisor.ts';
+
+export async function up(options: GlobalOptions): Promise<ExitCode> {
+  const running = await startService(options);
+  await Promise.race([running.down, signalled()]);
+  say('ending: gateway, controller and every instance');
+  await running.end();
+  return 0;
+}
+
+export type Running = {
+  readonly project: Project;
+  readonly supervisor: Supervisor;
+  /** Resolves when somebody asked for the end with `crossfade down`. */
+  readonly down: Promise<void>;
+  readonly end: () => Promise<void>;
+};
+
+/** Everything `up` does before it waits. */
+export async function startService(options: GlobalOptions): Promise<Running> {
+  const found = project(options);
+  mkdirSync(found.stateFolder, { recursive: true, mode: 0o700 });
+  const socketPath = join(found.stateFolder, 'up.sock');
+  await refuseSecond(socketPath);
+  const server = createServer();
+  await listenOn(server, socketPath);
+  const supervisor = new Supervisor(found.folder, say);
+  try {
+    await endLeftovers(found);
+    await supervisor.start('gateway', [
+      '--folder',
+      found.stateFolder,
+      '--listen',
+      found.config.listen.gateway,
+    ]);
+    await supervisor.start('controller', ['--folder', found.folder]);
+  } catch (error) {
+    await supervisor.end();
+    server.close();
+    throw error;
+  }
+  const down = answerUntilDown(server, supervisor);
+  await greet(found, options);
+  const end = async (): Promise<void> => {
+    await controlClient(options)
+      .shutDown()
+      .catch((error: unknown) => say(`the controller could not end the instances: ${errorText(error)}`));
+    await supervisor.end();
+    server.close();
+    server.closeAllConnections();
+  };
+  return { project: found, supervisor, down, end };
+}
+
+async function greet(found: Project, options: GlobalOptions): Promise<void> {
+  const code = await controlClient(options).pageCode();
+  say(`gateway  http://${found.config.listen.gateway}/`);
+  say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+async function refuseSecond(socketPath: string): Promise<void> {
+  if (!existsSync(socketPath)) return;
+  const answer = await askUp(socketPath, 'GET').catch(() => undefined);
+  if (answer)
+    throw new CrossfadeError(
+      'already-running',
+      `crossfade is up in this folder (pid ${answer.pid})`,
+      '`crossfade status` shows it, `crossfade down` ends it',
+    );
+  unlinkSync(socketPath);
+}
+
+const upAnswer = z.object({ pid: z.int() });
+
+async function askUp(socketPath: string, method: 'GET' | 'DELETE'): Promise<z.infer<typeof upAnswer>> {
+  const answer = await nodeHost().http.request({ method, url: 'http://up/', socketPath, timeoutMs: 2_000 });
+  return upAnswer.parse(JSON.parse(answer.body));
+}
+
+/** A part that still answers belongs to an `up` that was killed: it is asked to end, so that ours can listen. */
+async function endLeftovers(found: Project): Promise<void> {
+  const host = nodeHost();
+  for (const [name, path] of [
+    ['gateway', '/v1/state'],
+    ['control', '/v1/status'],
+  ] as const) {
+    const socketPath = join(found.stateFolder, `${name}.sock`);
+    const request = { method: 'GET', url: `http://${name}${path}`, socketPath, timeoutMs: 1_000 };
+    const answer = existsSync(socketPath)
+      ? await host.http.request(request).catch(() => undefined)
+      : undefined;
+    const pid = answer && z.object({ pid: z.int() }).safeParse(JSON.parse(answer.body)).data?.pid;
+    if (pid === undefined) continue;
+    process.kill(pid, 'SIGTERM');
+    for (
+      let turn = 0;
+      turn < 100 &&
+      (await host.http.request(request).then(
+        () => true,
+        () => false,
+      ));
+      turn++
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function listenOn(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve();
+    });
+  });
+}
+
+function answerUntilDown(server: Server, supervisor: Supervisor): Promise<void> {
+  return new Promise((resolve) => {
+    server.on('request', (request, response) => {
+      const parts = { gateway: supervisor.pid('gateway'), controller: supervisor.pid('controller') };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ pid: process.pid, ...parts }));
+      if (request.method === 'DELETE') response.once('finish', () => resolve());
+    });
+  });
+}
+
+/** `crossfade down`: ends the `up` of this folder, and waits until it is gone. */
+export async function down(options: GlobalOptions): Promise<ExitCode> {
+  const socketPath = join(project(options).stateFolder, 'up.sock');
+  const { pid } = await askUp(socketPath, 'DELETE').catch((cause: unknown) => {
+    throw new CrossfadeError(
+      'unreachable',
+      'crossfade is not up in this folder',
+      '`crossfade up` starts it',
+      cause,
+    );
+  });
+  const until = performance.now() + 60_000;
+  while (isAlive(pid) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  if (isAlive(pid))
+    throw new CrossfadeError(
+      'timeout',
+      `crossfade (pid ${pid}) did not end within 60 s`,
+      'see .crossfade/logs',
+    );
+  say('down: gateway, controller and instances have ended');
+  return 0;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    // No such process: it has ended.
+    return false;
+  }
+}

@@ -1,0 +1,34 @@
+// What all verbs share: send the request, show what was decided (or would be), then follow the rollout.
+import type { VerbName } from '../api/client.ts';
+import type { ExitCode } from '../errors.ts';
+import { controlClient, type GlobalOptions } from './connection.ts';
+import { follow } from './follow.ts';
+import { print, printJson, say } from './render.ts';
+
+export type VerbOptions = GlobalOptions & { readonly dryRun?: boolean; readonly wait?: boolean };
+
+/** Runs a verb; `isFollowed` waits for the rollout's outcome unless `--no-wait`. */
+export async function runVerb(
+  name: VerbName,
+  request: object,
+  options: VerbOptions,
+  isFollowed: boolean,
+): Promise<ExitCode> {
+  const client = controlClient(options);
+  const answer = await client.verb(name, options.dryRun ? { ...request, dryRun: true } : request);
+  if (answer.isDryRun) {
+    if (options.json) printJson(answer);
+    else
+      print(
+        ['would do, in this order:', ...answer.steps.map((step, index) => `${index + 1}. ${step}`)].join(
+          '\n',
+        ),
+      );
+    return 0;
+  }
+  if (!options.json) for (const step of answer.steps) say(`· ${step}`);
+  const code =
+    isFollowed && options.wait !== false ? await follow(client, answer.position, options.json === true) : 0;
+  if (options.json) printJson({ ...answer, status: await client.status() });
+  return code;
+}

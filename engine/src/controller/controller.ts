@@ -1,0 +1,238 @@
+// The one door into a service and the only decider: submit → mailbox (one at a time, bounded) → decide → journal →
+// swap state → publish → effects. Crash-only: it may be killed between any two lines and resumes from the journal
+// (K2, K3). Time, files, processes and sockets come from the host, so the simulator runs this same code.
+import { assert } from '../assert.ts';
+import { errorText } from '../errors.ts';
+import { pause, type Host } from '../host.ts';
+import { decide, type Decision, type Refusal } from '../rollout/decide.ts';
+import type { Event } from '../rollout/events.ts';
+import { outstanding } from '../rollout/outstanding.ts';
+import { initialState, type State } from '../rollout/rollout.ts';
+import { perform, type EffectWorld } from './effects.ts';
+import { EffectRunner } from './effect-runner.ts';
+import type { Journal } from './journal.ts';
+import type { PublicStatus } from './gateway-link.ts';
+import { publicStatus } from './public-status.ts';
+import { Watch, type WatchWorld } from './watch.ts';
+
+export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity'> &
+  Pick<WatchWorld, 'guardConfig'>;
+
+export type ControllerOptions = ControllerParts & {
+  readonly service: string;
+  readonly journal: Journal;
+  readonly log: (event: string, fields: Record<string, unknown>) => void;
+};
+
+export type Submitted = { readonly kind: 'accepted'; readonly position: number } | Refusal;
+
+/** What subscribers see: an event that is durable, with the state it led to; or a line of progress. */
+export type Published =
+  | { readonly kind: 'event'; readonly position: number; readonly event: Event; readonly state: State }
+  | { readonly kind: 'activity'; readonly at: number; readonly text: string };
+
+const mailboxLimit = 1_000;
+const snapshotEvery = 500;
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #host: Host;
+  readonly #runner: EffectRunner;
+  readonly #watch: Watch;
+  readonly #stopping = new AbortController();
+  readonly #listeners = new Set<(published: Published) => void>();
+  #state: State;
+  #position = 0;
+  #waiting = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+  #gatewayPid: number | undefined;
+  #isBroken = false;
+
+  private constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#host = options.host;
+    this.#state = initialState(options.service);
+    const world: EffectWorld = {
+      ...options,
+      state: () => this.#state,
+      submit: (event) => this.submit(event),
+      activity: (text) => this.#publish({ kind: 'activity', at: this.#host.clock.now(), text }),
+    };
+    this.#runner = new EffectRunner(
+      this.#host.clock,
+      (effect, signal) => perform(world, effect, signal),
+      (failure) => options.log('effect-failed', failure),
+    );
+    this.#watch = new Watch({ ...world, guardConfig: options.guardConfig });
+  }
+
+  /** Replays the journal; performs nothing yet. */
+  static async open(options: ControllerOptions): Promise<Controller> {
+    const controller = new Controller(options);
+    const { snapshot, entries } = await options.journal.load();
+    if (snapshot) controller.#restore(snapshot.state, snapshot.position);
+    for (const { position, event } of entries) {
+      const decision = decide(controller.#state, event);
+      assert(decision.kind === 'accepted', `journal entry ${position} (${event.kind}) is refused on replay`);
+      controller.#restore(decision.state, position);
+    }
+    return controller;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get watch(): Watch {
+    return this.#watch;
+  }
+
+  /** Takes the gateway's epoch + 1, adopts its unknown overrides, and performs what is owed. */
+  async start(): Promise<void> {
+    await this.#adoptGateway();
+    await this.#watch.judge();
+    this.#runner.start(outstanding(this.#state));
+    void this.#watch.run(this.#stopping.signal);
+    void this.#followSamples();
+    void this.#publishStatusLoop();
+  }
+
+  /** Stops deciding; what runs goes on running. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#runner.stop();
+    await this.#tail;
+  }
+
+  /** One event at a time; resolves when it is durable and published, or refused. Rejects when the journal fails. */
+  submit(event: Event): Promise<Submitted> {
+    if (this.#waiting >= mailboxLimit) {
+      const hint = 'try again in a moment';
+      return Promise.resolve({
+        kind: 'refused',
+        code: 'refused',
+        text: `${mailboxLimit} events are waiting`,
+        hint,
+      });
+    }
+    this.#waiting++;
+    const turn = this.#tail.then(() => this.#take(event));
+    this.#tail = turn.then(
+      () => void this.#waiting--,
+      () => void this.#waiting--,
+    );
+    return turn;
+  }
+
+  /** What `decide` would say, without any trace. */
+  preview(event: Event): Decision {
+    return decide(this.#state, event);
+  }
+
+  subscribe(listener: (published: Published) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #take(event: Event): Promise<Submitted> {
+    assert(!this.#isBroken, 'the journal failed; the controller must be restarted');
+    if (this.#stopping.signal.aborted) {
+      return { kind: 'refused', code: 'unreachable', text: 'the controller is stopping', hint: 'try again' };
+    }
+    const decision = decide(this.#state, event);
+    if (decision.kind === 'refused') return decision;
+    const position = await this.#append(event);
+    this.#restore(decision.state, position);
+    this.#publish({ kind: 'event', position, event, state: decision.state });
+    this.#runner.keepOnly(outstanding(decision.state));
+    this.#runner.start(decision.effects);
+    if (position % snapshotEvery === 0) await this.#options.journal.snapshot(position, decision.state);
+    return { kind: 'accepted', position };
+  }
+
+  /** After a failed append nobody knows what is durable: only a restart can read it back. */
+  async #append(event: Event): Promise<number> {
+    try {
+      return await this.#options.journal.append(event);
+    } catch (error) {
+      this.#isBroken = true;
+      this.#options.log('journal-failed', { text: errorText(error) });
+      throw error;
+    }
+  }
+
+  #restore(state: State, position: number): void {
+    this.#state = state;
+    this.#position = position;
+  }
+
+  #publish(published: Published): void {
+    for (const listener of this.#listeners) listener(published);
+  }
+
+  async #adoptGateway(): Promise<void> {
+    const gateway = await this.#gatewayState();
+    this.#gatewayPid = gateway.pid;
+    for (const override of gateway.overrides) {
+      await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
+    }
+    const epoch = Math.max(gateway.table?.epoch ?? 0, this.#state.table.epoch) + 1;
+    await this.submit({ kind: 'controller-started', epoch, at: this.#host.clock.now() });
+  }
+
+  async #gatewayState() {
+    for (;;) {
+      try {
+        return await this.#options.gateway.state();
+      } catch (error) {
+        if (this.#stopping.signal.aborted) throw error;
+        this.#options.log('gateway-awaited', { text: errorText(error) });
+        await pause(this.#host.clock, 200, this.#stopping.signal);
+      }
+    }
+  }
+
+  /** Reads the sample stream for ever; a new gateway process gets secrets and table anew. */
+  async #followSamples(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#greetGateway();
+        await this.#options.gateway.samples((frame) => this.#watch.observe(frame), signal);
+      } catch (error) {
+        if (!signal.aborted) this.#options.log('samples-interrupted', { text: errorText(error) });
+      }
+      await pause(this.#host.clock, 200, signal);
+    }
+  }
+
+  async #greetGateway(): Promise<void> {
+    const gateway = await this.#options.gateway.state();
+    for (const override of gateway.overrides) {
+      if (this.#state.adoptedOverrides.includes(override.id)) continue;
+      await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
+    }
+    if (gateway.pid === this.#gatewayPid) return;
+    this.#gatewayPid = gateway.pid;
+    this.#options.log('gateway-restarted', { pid: gateway.pid });
+    const epoch = Math.max(gateway.table?.epoch ?? 0, this.#state.table.epoch) + 1;
+    await this.submit({ kind: 'controller-started', epoch, at: this.#host.clock.now() });
+  }
+
+  async #publishStatusLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const status: PublicStatus = publicStatus(this.#state, this.#host.clock.now());
+      try {
+        await this.#options.gateway.publishStatus(status);
+      } catch (error) {
+        if (!signal.aborted) this.#options.log('status-not-published', { text: errorText(error) });
+      }
+      await pause(this.#host.clock, 5_000, signal);
+    }
+  }
+}

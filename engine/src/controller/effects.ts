@@ -1,0 +1,315 @@
+// How each effect is performed: against the drivers, the gateway's socket and the gateway's front door. Results go back
+// as events. Nothing is stopped before table and leases were read back from the gateway (K9); nothing counts as
+// serving before a request through the data plane said so.
+import { assertNever } from '../assert.ts';
+import { signOverride } from '../api/override-header.ts';
+import type { CohortSource, EnvironmentName, RouteTable } from '../api/route-table.ts';
+import type { EnvironmentDriver, InstancePlan, ReleaseSpec } from '../environment/environment-driver.ts';
+import { errorText } from '../errors.ts';
+import { pause, type Host } from '../host.ts';
+import type { Effect } from '../rollout/effects.ts';
+import type { ResultEvent } from '../rollout/events.ts';
+import { releaseOf, type InstanceRecord, type State } from '../rollout/rollout.ts';
+import { isOnCandidate } from '../rollout/split.ts';
+import { tableOf } from '../rollout/table.ts';
+import type { GatewayLink, RelaySecrets } from './gateway-link.ts';
+
+export type EffectWorld = {
+  readonly host: Host;
+  readonly gateway: GatewayLink;
+  readonly gatewayUrl: string;
+  /** Shared with the gateway; signs probes. */
+  readonly gatewayKey: string;
+  readonly state: () => State;
+  readonly submit: (event: ResultEvent) => Promise<unknown>;
+  readonly activity: (text: string) => void;
+  readonly driverOf: (release: string) => EnvironmentDriver;
+  readonly specOf: (release: string) => ReleaseSpec;
+  readonly secrets: () => RelaySecrets;
+};
+
+type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
+
+const probeTries = 20;
+const probePauseMs = 250;
+const leasePollMs = 250;
+const handoverLimitMs = 60_000;
+
+export async function perform(world: EffectWorld, effect: Effect, signal: AbortSignal): Promise<void> {
+  switch (effect.kind) {
+    case 'prepare':
+      return prepare(world, effect, signal);
+    case 'revive':
+      return revive(world, effect, signal);
+    case 'push-table':
+      return pushTable(world, effect, signal);
+    case 'prove':
+      return prove(world, effect, signal);
+    case 'verify-weights':
+      return verifyWeights(world, effect, signal);
+    case 'hand-over':
+      return handOver(world, effect, signal);
+    case 'drain':
+      return drain(world, effect, signal);
+    case 'empty':
+      return emptyEnvironment(world, effect, signal);
+    case 'timer':
+      await pause(world.host.clock, Math.max(0, effect.at - world.host.clock.now()), signal);
+      if (!signal.aborted) await world.submit({ kind: 'timer-fired', timer: effect.id, at: now(world) });
+      return;
+    default:
+      return assertNever(effect);
+  }
+}
+
+function now(world: EffectWorld): number {
+  return world.host.clock.now();
+}
+
+export function planOf(environment: EnvironmentName, record: InstanceRecord): InstancePlan {
+  const { release, nonce, port, url } = record;
+  return { environment, release, nonce, port, url };
+}
+
+function runDriver(
+  world: EffectWorld,
+  effect: Of<'prepare' | 'revive'>,
+  signal: AbortSignal,
+  keepDead: boolean,
+) {
+  const { environment, release } = effect;
+  const records = world.state().environments[environment].instances;
+  const existing = records.filter((each) => each.release === release && (keepDead || each.state !== 'dead'));
+  return world.driverOf(release).prepare({
+    environment,
+    spec: world.specOf(release),
+    existing: existing.map((each) => planOf(environment, each)),
+    record: async (progress) => {
+      if (progress.kind === 'activity') return world.activity(progress.text);
+      await world.submit({ kind: 'instance-planned', ...progress.plan, at: now(world) });
+    },
+    signal,
+  });
+}
+
+async function prepare(world: EffectWorld, effect: Of<'prepare'>, signal: AbortSignal): Promise<void> {
+  const result = await runDriver(world, effect, signal, true);
+  if (signal.aborted) return;
+  const { environment, release } = effect;
+  if (result.kind === 'ready') {
+    const nonces = result.instances.map((each) => each.nonce);
+    await world.submit({ kind: 'environment-ready', environment, release, nonces, at: now(world) });
+    return;
+  }
+  const { failure, text, logTail } = result;
+  await world.submit({
+    kind: 'environment-failed',
+    environment,
+    release,
+    failure,
+    text,
+    logTail,
+    at: now(world),
+  });
+}
+
+async function revive(world: EffectWorld, effect: Of<'revive'>, signal: AbortSignal): Promise<void> {
+  await pause(world.host.clock, Math.max(0, effect.notBefore - now(world)), signal);
+  if (signal.aborted) return;
+  const result = await runDriver(world, effect, signal, false);
+  if (signal.aborted) return;
+  const { environment } = effect;
+  if (result.kind === 'ready') {
+    const nonces = result.instances.map((each) => each.nonce);
+    await world.submit({ kind: 'environment-revived', environment, nonces, at: now(world) });
+    return;
+  }
+  await world.submit({ kind: 'revival-failed', environment, text: result.text, at: now(world) });
+}
+
+async function pushTable(world: EffectWorld, effect: Of<'push-table'>, signal: AbortSignal): Promise<void> {
+  const table = tableOf(world.state());
+  if (!table || table.version !== effect.version || table.epoch !== effect.epoch) return;
+  await world.gateway.giveSecrets(world.secrets());
+  const answer = await world.gateway.push(table);
+  if (signal.aborted) return;
+  if (answer.kind === 'in-use') {
+    await world.submit({
+      kind: 'table-confirmed',
+      epoch: effect.epoch,
+      version: effect.version,
+      at: now(world),
+    });
+    return;
+  }
+  if (answer.kind === 'refused')
+    throw new Error(`the gateway refused table ${effect.version}: ${answer.text}`);
+  await overtake(world, answer.inUse);
+}
+
+/** Another table is in use under our epoch or a later one: take the next epoch and push again. */
+async function overtake(world: EffectWorld, inUse: RouteTable | undefined): Promise<void> {
+  const epoch = Math.max(world.state().table.epoch, inUse?.epoch ?? 0) + 1;
+  await world.submit({ kind: 'controller-started', epoch, at: now(world) });
+}
+
+type Answer = { readonly status: number; readonly release: string | undefined; readonly body: string };
+
+async function ask(world: EffectWorld, release: string, headers: Record<string, string>): Promise<Answer> {
+  const { health } = world.specOf(release);
+  const url = `${world.gatewayUrl}${health.path}`;
+  const answer = await world.host.http.request({ method: 'GET', url, headers, timeoutMs: health.timeoutMs });
+  return { status: answer.status, release: answer.headers['x-crossfade-release'], body: answer.body };
+}
+
+/** Calls `attempt` until it gives undefined (fine); its last complaint otherwise. */
+async function insist(world: EffectWorld, signal: AbortSignal, attempt: () => Promise<string | undefined>) {
+  let complaint: string | undefined;
+  for (let turn = 0; turn < probeTries && !signal.aborted; turn++) {
+    complaint = await attempt().catch(errorText);
+    if (complaint === undefined) return undefined;
+    await pause(world.host.clock, probePauseMs, signal);
+  }
+  return complaint;
+}
+
+async function prove(world: EffectWorld, effect: Of<'prove'>, signal: AbortSignal): Promise<void> {
+  const { environment, release } = effect;
+  const complaint = await insist(world, signal, () => proofComplaint(world, environment, release));
+  if (signal.aborted) return;
+  const at = now(world);
+  if (complaint === undefined) await world.submit({ kind: 'environment-proven', environment, release, at });
+  else await world.submit({ kind: 'proof-failed', environment, release, text: complaint, at });
+}
+
+async function proofComplaint(world: EffectWorld, environment: EnvironmentName, release: string) {
+  const expires = Math.floor(now(world) / 1000) + 20;
+  const nonce = world.host.randomHex(8);
+  const header = signOverride(world.gatewayKey, environment, nonce, expires);
+  const answer = await ask(world, release, { 'x-crossfade-override': header });
+  if (answer.status >= 300) return `health through the gateway answered ${answer.status}`;
+  return answer.release === release
+    ? undefined
+    : `the gateway answered with ${answer.release ?? 'no release'}, not ${release}`;
+}
+
+async function verifyWeights(
+  world: EffectWorld,
+  effect: Of<'verify-weights'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const complaint = await insist(world, signal, () => boundaryComplaint(world));
+  if (signal.aborted) return;
+  const { version } = effect;
+  if (complaint === undefined) await world.submit({ kind: 'weights-verified', version, at: now(world) });
+  else await world.submit({ kind: 'weights-not-verified', version, text: complaint, at: now(world) });
+}
+
+/** One plain probe with a key on each side of the boundary must be answered by its arm. */
+async function boundaryComplaint(world: EffectWorld): Promise<string | undefined> {
+  const table = tableOf(world.state())?.services[world.state().service];
+  if (!table) return 'there is no table';
+  for (const isCandidate of [true, false]) {
+    const key = keyOn(table.salt, table.weight, isCandidate, world.host.randomHex(6));
+    if (key === undefined) continue;
+    const arm = isCandidate ? table.candidate! : table.stable;
+    const answer = await ask(world, arm.release, keyHeaders(table.cohort[0], key));
+    if (answer.release !== arm.release) {
+      return `a key of ${arm.release} was answered by ${answer.release ?? 'nothing'} (status ${answer.status})`;
+    }
+  }
+  return undefined;
+}
+
+function keyOn(salt: string, weight: number, isCandidate: boolean, seed: string): string | undefined {
+  if (weight === (isCandidate ? 0 : 100)) return undefined;
+  for (let index = 0; index < 100_000; index++) {
+    const key = `crossfade-probe-${seed}-${index}`;
+    if (isOnCandidate(salt, key, weight) === isCandidate) return key;
+  }
+  return undefined;
+}
+
+function keyHeaders(source: CohortSource | undefined, key: string): Record<string, string> {
+  if (!source) return {};
+  if ('header' in source) return { [source.header]: key };
+  if ('cookie' in source) return { cookie: `${source.cookie}=${key}` };
+  return {};
+}
+
+async function handOver(world: EffectWorld, effect: Of<'hand-over'>, signal: AbortSignal): Promise<void> {
+  const { request: id, releases, reason, silenceWaitMs } = effect;
+  const startedAt = world.host.clock.monotonic();
+  await world.gateway.startHandover({
+    id,
+    releases: [...releases],
+    reason,
+    silenceWaitMs,
+    ratePerSecond: 150,
+  });
+  while (!signal.aborted) {
+    const progress = await world.gateway.handoverProgress(id);
+    const { moved, failed, pending } = progress;
+    if (pending === 0 || world.host.clock.monotonic() - startedAt > handoverLimitMs) {
+      await world.submit({ kind: 'sessions-handed-over', id, moved, failed, pending, at: now(world) });
+      return;
+    }
+    await pause(world.host.clock, 100, signal);
+  }
+}
+
+async function leasesOf(
+  world: EffectWorld,
+  environment: EnvironmentName,
+): Promise<{ requests: number; upgraded: number }> {
+  return (await world.gateway.state()).leases[environment] ?? { requests: 0, upgraded: 0 };
+}
+
+async function drain(world: EffectWorld, effect: Of<'drain'>, signal: AbortSignal): Promise<void> {
+  const { environment, deadline } = effect;
+  while (!signal.aborted) {
+    const { requests, upgraded } = await leasesOf(world, environment);
+    if (requests + upgraded === 0 || now(world) >= deadline) {
+      await world.submit({
+        kind: 'drained',
+        environment,
+        leftConnections: requests + upgraded,
+        at: now(world),
+      });
+      return;
+    }
+    await pause(world.host.clock, leasePollMs, signal);
+  }
+}
+
+/** Stops an environment only when the gateway's own table does not name it and its leases are observed to be zero. */
+async function emptyEnvironment(world: EffectWorld, effect: Of<'empty'>, signal: AbortSignal): Promise<void> {
+  const { environment, release, cutAfterMs } = effect;
+  const startedAt = world.host.clock.monotonic();
+  let left = await connectionsLeft(world, environment, signal);
+  for (let zeros = left === 0 ? 1 : 0; zeros < 2; zeros = left === 0 ? zeros + 1 : 0) {
+    await pause(world.host.clock, leasePollMs, signal);
+    if (signal.aborted) return;
+    left = await connectionsLeft(world, environment, signal);
+    const isCut = cutAfterMs !== undefined && world.host.clock.monotonic() - startedAt >= cutAfterMs;
+    if (isCut && left !== undefined) break;
+  }
+  if (signal.aborted) return;
+  const records = world.state().environments[environment].instances;
+  const { graceMs } = releaseOf(world.state(), release)!.app;
+  await world.driverOf(release).stop(
+    records.map((each) => planOf(environment, each)),
+    graceMs,
+  );
+  await world.submit({ kind: 'environment-stopped', environment, cutConnections: left ?? 0, at: now(world) });
+}
+
+/** Open connections of the environment; undefined while the gateway still routes to it. */
+async function connectionsLeft(world: EffectWorld, environment: EnvironmentName, signal: AbortSignal) {
+  if (signal.aborted) return undefined;
+  const { table, leases } = await world.gateway.state();
+  const service = table?.services[world.state().service];
+  const arms = [service?.stable, service?.candidate, service?.standby];
+  if (arms.some((each) => each?.environment === environment)) return undefined;
+  return (leases[environment]?.requests ?? 0) + (leases[environment]?.upgraded ?? 0);
+}

@@ -1,0 +1,210 @@
+// The controller's process: wires configuration, journal, drivers and the gateway's socket together, listens on the
+// unix socket and the control address, and prints one JSON line when it decides. SIGTERM ends it and leaves what it
+// started running; POST /v1/shutdown ends that too.
+import { chmodSync, existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { getRequestListener } from '@hono/node-server';
+import { pino } from 'pino';
+import { planCredential } from '../api/plan-credential.ts';
+import { parseConfig, type Config } from '../config.ts';
+import type { ReleaseSpec } from '../environment/environment-driver.ts';
+import { ExternalDriver } from '../environment/external-driver.ts';
+import { ProcessDriver } from '../environment/process-driver.ts';
+import { CrossfadeError, errorText } from '../errors.ts';
+import type { GuardConfig } from '../guard/judge.ts';
+import { nodeHost } from '../host-node.ts';
+import { environmentNames, releaseOf } from '../rollout/rollout.ts';
+import { Door } from './access.ts';
+import { Controller } from './controller.ts';
+import { planOf } from './effects.ts';
+import { GatewayLink } from './gateway-link.ts';
+import { SqliteJournal } from './journal-sqlite.ts';
+import { relaySecrets, specOf } from './release-spec.ts';
+import { controlApp } from './server.ts';
+import { eventLineOf } from './views.ts';
+
+const log = pino({ base: { part: 'controller' } }, pino.destination(2));
+
+export async function serveController(folder: string): Promise<void> {
+  const host = nodeHost();
+  const configPath = join(folder, 'crossfade.yaml');
+  const readConfig = (): Config => parseConfig(readFileSync(configPath, 'utf8'), 'crossfade.yaml');
+  const config = readConfig();
+  const stateFolder = join(folder, '.crossfade');
+  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
+  const socketPath = join(stateFolder, 'control.sock');
+  await freeSocket(socketPath);
+  const journal = await SqliteJournal.open(join(stateFolder, 'crossfade.db'));
+  const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
+  const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
+  const drivers = {
+    process: new ProcessDriver({ host, stateFolder }),
+    external: new ExternalDriver({ host, stateFolder }),
+  };
+  const gatewayUrl = `http://${config.listen.gateway}`;
+  const planUrl = `http://plan:${planCredential(gatewayKey)}@${config.listen.gateway}/_crossfade/plan`;
+  const spec = (id: string): ReleaseSpec =>
+    specOf(host, releaseOf(controller.state, id)!, { CROSSFADE_PLAN: planUrl });
+  const controller: Controller = await Controller.open({
+    service: config.service,
+    host,
+    journal,
+    gateway,
+    gatewayUrl,
+    gatewayKey,
+    driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
+    specOf: spec,
+    secrets: () => relaySecrets(host, controller.state),
+    guardConfig: () => guardConfig(config),
+    log: (event, fields) => log.info(fields, event),
+  });
+  const stopEverything = async (): Promise<void> => {
+    await controller.stop();
+    for (const name of environmentNames) {
+      const { release, instances } = controller.state.environments[name];
+      const found = release === undefined ? undefined : releaseOf(controller.state, release);
+      if (!found || instances.length === 0) continue;
+      await drivers[found.app.driver].stop(
+        instances.map((each) => planOf(name, each)),
+        Math.min(found.app.graceMs, 5_000),
+      );
+    }
+  };
+  const door = new Door(host, join(stateFolder, 'token'), config.listen.control);
+  door.token();
+  const app = controlApp({
+    host,
+    controller,
+    folder,
+    config: readConfig,
+    door,
+    gateway,
+    page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
+    tail: async (after, limit) =>
+      (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
+    shutDown: async () => {
+      await stopEverything();
+      setImmediate(() => process.kill(process.pid, 'SIGTERM'));
+    },
+    log: (event, fields) => log.error(fields, event),
+  });
+  const servers = [
+    await listen(app.fetch, true, socketPath, undefined),
+    await listen(app.fetch, false, undefined, config.listen.control),
+  ];
+  await controller.start();
+  const tidying = setInterval(() => void tidy(controller, drivers.process), 30_000);
+  process.stdout.write(
+    `${JSON.stringify({ event: 'controller-listening', control: config.listen.control, pid: process.pid })}\n`,
+  );
+  process.once('SIGTERM', () => {
+    clearInterval(tidying);
+    for (const server of servers) server.close();
+    for (const server of servers) server.closeAllConnections();
+    void controller
+      .stop()
+      .then(() => journal.close())
+      .then(() => process.exit(0));
+  });
+}
+
+function guardConfig(config: Config): GuardConfig {
+  const { errors, latency, unavailable } = config.guards;
+  const { max, minUnits, over } = latency;
+  return { errors, latency: { max, minUnits, overMs: over }, unavailableMs: unavailable };
+}
+
+/** Release folders stay for what an environment holds and for the newest ten. */
+async function tidy(controller: Controller, driver: ProcessDriver): Promise<void> {
+  const { environments, releases } = controller.state;
+  const held = Object.values(environments).flatMap((each) =>
+    each.release === undefined ? [] : [each.release],
+  );
+  try {
+    await driver.tidy([...held, ...releases.slice(-10).map((each) => each.id)]);
+  } catch (error) {
+    log.warn({ text: errorText(error) }, 'tidy-failed');
+  }
+}
+
+/** The gateway makes the key; it starts beside us. */
+async function gatewayKeyOf(path: string): Promise<string> {
+  for (let turn = 0; turn < 200; turn++) {
+    const key = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+    if (key !== '') return key;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new CrossfadeError('state-folder', `${path} was not made by the gateway`, 'is the gateway running?');
+}
+
+/** Removes a socket that nobody answers on; refuses when somebody does. */
+async function freeSocket(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const isAnswered = await new Promise<boolean>((resolve) => {
+    const socket = connect(path, () => (socket.destroy(), resolve(true)));
+    socket.on('error', () => resolve(false));
+  });
+  if (isAnswered)
+    throw new CrossfadeError(
+      'already-running',
+      `a controller answers on ${path}`,
+      '`crossfade status` shows it',
+    );
+  unlinkSync(path);
+}
+
+type Fetch = (request: Request, env: { isSocket: boolean }) => Response | Promise<Response>;
+
+function listen(
+  fetch: Fetch,
+  isSocket: boolean,
+  path: string | undefined,
+  address: string | undefined,
+): Promise<Server> {
+  const listener = getRequestListener((request) => fetch(request, { isSocket }), {
+    overrideGlobalObjects: false,
+  });
+  const server = createServer(
+    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
+  );
+  server.requestTimeout = 30_000;
+  server.maxConnections = 500;
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, path ?? address!)));
+    const done = (): void => {
+      if (path !== undefined) chmodSync(path, 0o600);
+      resolve(server);
+    };
+    if (path !== undefined) server.listen(path, done);
+    else
+      server.listen(Number(address!.split(':').at(-1)), address!.slice(0, address!.lastIndexOf(':')), done);
+  });
+}
+
+function listenError(cause: NodeJS.ErrnoException, where: string): CrossfadeError {
+  if (cause.code !== 'EADDRINUSE')
+    return new CrossfadeError('state-folder', `cannot listen on ${where}: ${cause.message}`);
+  return new CrossfadeError(
+    'port-in-use',
+    `${where} is in use`,
+    'change listen.control in crossfade.yaml, or stop what uses it',
+  );
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { folder: { type: 'string', default: '.' } } });
+  serveController(values.folder).catch((error: unknown) => {
+    const known =
+      error instanceof CrossfadeError
+        ? error
+        : new CrossfadeError('internal', errorText(error), undefined, error);
+    log.error({ code: known.code, text: known.message, stack: known.stack }, 'controller-failed');
+    process.stdout.write(
+      `${JSON.stringify({ event: 'failed', code: known.code, message: known.message, hint: known.hint })}\n`,
+    );
+    process.exit(known.exitCode);
+  });
+}

@@ -1,0 +1,289 @@
+// From a request of the API to the event it stands for, and the steps it leads to, in words. A dry run asks `decide`
+// what it would do and changes nothing (K7 holds for both alike).
+import type {
+  DeployRequest,
+  PlainRequest,
+  PromoteRequest,
+  ReleaseRequest,
+  RollbackRequest,
+  RouteRequest,
+  VerbAnswer,
+} from '../api/control.ts';
+import type { Config } from '../config.ts';
+import { CrossfadeError } from '../errors.ts';
+import type { Host } from '../host.ts';
+import type { Event } from '../rollout/events.ts';
+import { canarySteps, fullSteps } from '../rollout/plan.ts';
+import {
+  flagsInForce,
+  releaseOf,
+  routesInForce,
+  stableRelease,
+  unfinished,
+  type Release,
+  type State,
+  type Step,
+} from '../rollout/rollout.ts';
+import { rollbackDestination } from '../rollout/targets.ts';
+import type { Controller } from './controller.ts';
+import { pinRelease, releaseContent } from './release-source.ts';
+
+export type VerbWorld = {
+  readonly host: Host;
+  readonly controller: Controller;
+  readonly folder: string;
+  /** Reads crossfade.yaml as it is now; throws `config-invalid`. */
+  readonly config: () => Config;
+};
+
+export async function deploy(world: VerbWorld, request: DeployRequest, actor: string): Promise<VerbAnswer> {
+  const config = world.config();
+  const { release, isNew } = await releaseFor(world, request, actor);
+  const steps =
+    request.way === 'full' ? fullSteps() : canarySteps(request.percent ?? 10, configuredSteps(config));
+  const { controller } = world;
+  const lines = deployLines(controller.state, release, steps, config, isNew);
+  if (request.dryRun) return dry(world, lines, release.id);
+  if (isNew) await addRelease(world, release);
+  const { bake, standby, sessions } = config.rollout;
+  return submit(world, lines, release.id, {
+    kind: 'deploy-requested',
+    release: release.id,
+    way: request.way,
+    steps,
+    bakeMs: bake,
+    standbyMs: standby,
+    sessions: request.sessions ?? sessions,
+    ...(request.cutAfterMs !== undefined && { cutAfterMs: request.cutAfterMs }),
+    ...stamp(world, actor),
+  });
+}
+
+/** Makes a release without deploying it. */
+export async function createRelease(
+  world: VerbWorld,
+  request: ReleaseRequest,
+  actor: string,
+): Promise<VerbAnswer> {
+  const { release, isNew } = await releaseFor(world, { ...request, way: 'full' }, actor);
+  if (isNew) await addRelease(world, release);
+  const steps = [isNew ? `${release.id} is made` : `${release.id} is already that release`];
+  return { isDryRun: false, steps, release: release.id, position: world.controller.position };
+}
+
+export function promote(world: VerbWorld, request: PromoteRequest, actor: string): Promise<VerbAnswer> {
+  const to = request.to === undefined ? {} : { toPercent: request.to };
+  const event = {
+    kind: 'promote-requested',
+    isFull: request.full ?? false,
+    ...to,
+    ...stamp(world, actor),
+  } as const;
+  const line = request.full
+    ? 'go to 100 % at once'
+    : request.to
+      ? `go to ${request.to} %`
+      : 'go to the next step';
+  return simple(world, event, [line], request.dryRun);
+}
+
+export function pause(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
+  return simple(
+    world,
+    { kind: 'pause-requested', ...stamp(world, actor) },
+    ['stop the clock of the present step'],
+    request.dryRun,
+  );
+}
+
+export function resume(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
+  return simple(
+    world,
+    { kind: 'resume-requested', ...stamp(world, actor) },
+    ['go on with the present step'],
+    request.dryRun,
+  );
+}
+
+export function abort(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
+  const stable = unfinished(world.controller.state)?.stable?.release ?? 'nothing';
+  const event = {
+    kind: 'abort-requested',
+    reason: request.reason ?? 'aborted',
+    ...stamp(world, actor),
+  } as const;
+  return simple(world, event, rollbackLines(world.controller.state, stable), request.dryRun);
+}
+
+export function retry(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
+  return simple(
+    world,
+    { kind: 'retry-requested', ...stamp(world, actor) },
+    ['open a new rollout of the same release'],
+    request.dryRun,
+  );
+}
+
+export async function rollback(
+  world: VerbWorld,
+  request: RollbackRequest,
+  actor: string,
+): Promise<VerbAnswer> {
+  const { state } = world.controller;
+  const destination = rollbackDestination(state, request.to);
+  const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
+  const { reason, to } = request;
+  const event = {
+    kind: 'rollback-requested',
+    reason,
+    to,
+    isEmergency: false,
+    ...stamp(world, actor),
+  } as const;
+  const answer = await simple(world, event, lines, request.dryRun);
+  return destination.kind === 'found' ? { ...answer, release: destination.release } : answer;
+}
+
+export function useRoute(world: VerbWorld, request: RouteRequest, actor: string): Promise<VerbAnswer> {
+  const lines = [
+    `put ${request.route} first for every release in service`,
+    'hand live sessions over at a silence of up to 2 s',
+  ];
+  return simple(
+    world,
+    { kind: 'route-use-requested', route: request.route, ...stamp(world, actor) },
+    lines,
+    request.dryRun,
+  );
+}
+
+function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {
+  return { at: world.host.clock.now(), actor };
+}
+
+function simple(
+  world: VerbWorld,
+  event: Event,
+  lines: string[],
+  isDryRun: boolean | undefined,
+): Promise<VerbAnswer> {
+  if (!isDryRun) return submit(world, lines, undefined, event);
+  const decision = world.controller.preview(event);
+  if (decision.kind === 'refused') throw new CrossfadeError(decision.code, decision.text, decision.hint);
+  return Promise.resolve(dry(world, lines, undefined));
+}
+
+function dry(world: VerbWorld, steps: string[], release: string | undefined): VerbAnswer {
+  return {
+    isDryRun: true,
+    steps,
+    position: world.controller.position,
+    ...(release !== undefined && { release }),
+  };
+}
+
+async function submit(
+  world: VerbWorld,
+  steps: string[],
+  release: string | undefined,
+  event: Event,
+): Promise<VerbAnswer> {
+  const submitted = await world.controller.submit(event);
+  if (submitted.kind === 'refused') throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+  const { rollout } = world.controller.state;
+  return {
+    isDryRun: false,
+    steps,
+    position: submitted.position,
+    ...(rollout && { rollout: rollout.number }),
+    ...(release !== undefined && { release }),
+  };
+}
+
+type Found = { readonly release: Release; readonly isNew: boolean };
+
+async function releaseFor(world: VerbWorld, request: DeployRequest, actor: string): Promise<Found> {
+  const { state } = world.controller;
+  if (request.release !== undefined) {
+    const known = releaseOf(state, request.release);
+    if (known) return { release: known, isNew: false };
+    throw new CrossfadeError(
+      'unknown-release',
+      `there is no release ${request.release}`,
+      'see `crossfade releases`',
+    );
+  }
+  const content = await releaseContent(
+    { host: world.host, folder: world.folder, config: world.config() },
+    request,
+  );
+  const newest = world.controller.state.releases.at(-1);
+  if (newest?.identity === content.identity) return { release: newest, isNew: false };
+  const id = `r${world.controller.state.releases.length + 1}`;
+  return { release: { ...content, id, createdAt: world.host.clock.now(), createdBy: actor }, isNew: true };
+}
+
+async function addRelease(world: VerbWorld, release: Release): Promise<void> {
+  await pinRelease(world.host, release);
+  const event = {
+    kind: 'release-created',
+    release,
+    at: release.createdAt,
+    actor: release.createdBy,
+  } as const;
+  const submitted = await world.controller.submit(event);
+  if (submitted.kind === 'refused') throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+}
+
+function configuredSteps(config: Config): Step[] {
+  return config.rollout.steps.map(({ setWeight, hold }) =>
+    hold === undefined ? { weightPercent: setWeight } : { weightPercent: setWeight, holdMs: hold },
+  );
+}
+
+function deployLines(
+  state: State,
+  release: Release,
+  steps: readonly Step[],
+  config: Config,
+  isNew: boolean,
+): string[] {
+  const place = state.environments.blue.role === 'stable' ? 'green' : 'blue';
+  const ramp = steps.map(
+    (each) => `${each.weightPercent} %${each.holdMs ? ` for ${each.holdMs / 1000} s` : ''}`,
+  );
+  const isFirst = stableRelease(state) === undefined;
+  return [
+    `${isNew ? 'make' : 'take'} release ${release.id} (routes ${release.routes.map((each) => each.name).join(', ') || 'none'})`,
+    `start it in ${place} and prove it directly and through the gateway`,
+    isFirst ? 'serve 100 % from it, because nothing serves yet' : `move traffic: ${ramp.join(', ')}`,
+    ...(isFirst ? [] : [`watch it for ${config.rollout.bake / 1000} s, the old release warm`]),
+  ];
+}
+
+/** The exact steps of a rollback: release, routes and flags that come back. */
+function rollbackLines(state: State, id: string): string[] {
+  const release = releaseOf(state, id);
+  if (!release) return [];
+  const sealed = state.sealed[id] ?? state.overlays[id] ?? {};
+  const asSealed = { ...state, overlays: { ...state.overlays, [id]: sealed } };
+  const routes =
+    routesInForce(asSealed, release)
+      .map((each) => each.name)
+      .join(', ') || 'none';
+  const flags =
+    Object.entries(flagsInForce(asSealed, release))
+      .map(([key, value]) => `${key}=${value}`)
+      .join(', ') || 'none';
+  const isWarm = Object.values(state.environments).some(
+    (each) => each.release === id && each.role !== 'empty',
+  );
+  return [
+    ...(isWarm ? [] : [`start ${id} again from its record and prove it`]),
+    `set weights: 100 % of requests to ${id}`,
+    `restore routes: ${routes}`,
+    `restore flags: ${flags}`,
+    'hand live sessions over at a silence of up to 2 s',
+    'drain the other release, then stop it',
+  ];
+}

@@ -1,0 +1,218 @@
+// What the gateway measured, by service, environment, release and arm, cut into frames of 200 ms.
+// M1 a frame names the table its counts were made under: a swap cuts one. M2 nothing here names a person: units are
+// keyed hashes, the same after a restart. G5: at most 200 latencies (a uniform sample) and 2 000 units a frame; while
+// nobody listens, the last 5 s are kept and what is older is dropped.
+import { hash } from 'node:crypto';
+import type { EnvironmentName, Leases } from '../api/route-table.ts';
+import type { EnvironmentSample, ErrorKind, SampleFrame } from '../api/samples.ts';
+
+export const frameMs = 200;
+const backlogFrames = 5_000 / frameMs;
+const latencyLimit = 200;
+const unitLimit = 2_000;
+
+export type ArmName = EnvironmentSample['arm'];
+type SessionCount = 'started' | 'failed' | 'ended';
+
+export type ArmIdentity = {
+  readonly service: string;
+  readonly environment: EnvironmentName;
+  readonly release: string;
+  readonly arm: ArmName;
+};
+
+/** The counts of one arm since the last frame. */
+export class ArmMeter {
+  readonly identity: ArmIdentity;
+  readonly #random: () => number;
+  #requests = 0;
+  #keyless = 0;
+  #errors: Partial<Record<ErrorKind, number>> = {};
+  #unauthorised = 0;
+  #clientGone = 0;
+  #latenciesMs: number[] = [];
+  #latenciesSeen = 0;
+  #keys = new Set<string>();
+  #failedKeys = new Set<string>();
+  #sessions = { started: 0, failed: 0, ended: 0 };
+
+  /** `random`: uniform in [0, 1). */
+  constructor(identity: ArmIdentity, random: () => number) {
+    this.identity = identity;
+    this.#random = random;
+  }
+
+  /** The head of an answer came. `error` is what it counts as, if it is one. */
+  answered(key: string | undefined, status: number, latencyMs: number, error: ErrorKind | undefined): void {
+    if (key === undefined) return void this.#keyless++;
+    this.#request(key);
+    this.#sample(latencyMs);
+    if (status === 401 || status === 403) this.#unauthorised++;
+    if (error) this.failedLater(key, error);
+  }
+
+  /** There was no answer. */
+  failed(key: string | undefined, kind: ErrorKind): void {
+    if (key === undefined) return void this.#keyless++;
+    this.#request(key);
+    this.failedLater(key, kind);
+  }
+
+  /** A request that is already counted met an error. */
+  failedLater(key: string | undefined, kind: ErrorKind): void {
+    if (key === undefined) return;
+    this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
+    if (this.#failedKeys.size < unitLimit) this.#failedKeys.add(key);
+  }
+
+  clientGone(): void {
+    this.#clientGone++;
+  }
+
+  session(what: SessionCount): void {
+    this.#sessions[what]++;
+  }
+
+  get isEmpty(): boolean {
+    const { started, failed, ended } = this.#sessions;
+    return this.#requests + this.#keyless + this.#clientGone + started + failed + ended === 0;
+  }
+
+  take(unitOf: (key: string) => string, active: number, leases: Leases): EnvironmentSample {
+    const { environment, release, arm } = this.identity;
+    const sample: EnvironmentSample = {
+      environment,
+      release,
+      arm,
+      requests: this.#requests,
+      keyless: this.#keyless,
+      errors: this.#errors as Record<string, number>,
+      unauthorised: this.#unauthorised,
+      clientGone: this.#clientGone,
+      latenciesMs: this.#latenciesMs,
+      units: [...this.#keys].map(unitOf),
+      failedUnits: [...this.#failedKeys].map(unitOf),
+      sessions: { ...this.#sessions, active },
+      leases: { ...leases },
+    };
+    this.#reset();
+    return sample;
+  }
+
+  #request(key: string): void {
+    this.#requests++;
+    if (this.#keys.size < unitLimit) this.#keys.add(key);
+  }
+
+  /** Reservoir sampling (Vitter's R): each of n values stays with the same chance. */
+  #sample(latencyMs: number): void {
+    const seen = this.#latenciesSeen++;
+    const place = seen < latencyLimit ? seen : Math.floor(this.#random() * (seen + 1));
+    if (place < latencyLimit) this.#latenciesMs[place] = Math.round(latencyMs * 1000) / 1000;
+  }
+
+  #reset(): void {
+    this.#requests = this.#keyless = this.#unauthorised = this.#clientGone = this.#latenciesSeen = 0;
+    this.#errors = {};
+    this.#latenciesMs = [];
+    this.#keys = new Set();
+    this.#failedKeys = new Set();
+    this.#sessions = { started: 0, failed: 0, ended: 0 };
+  }
+}
+
+/** What a frame shows beside the counts. */
+export type Gauges = {
+  leases(environment: EnvironmentName): Leases;
+  activeSessions(release: string): number;
+};
+
+export type FrameListener = (frame: SampleFrame) => void;
+
+export class Meter {
+  readonly #arms = new Map<string, ArmMeter>();
+  readonly #unitSecret: string;
+  readonly #random: () => number;
+  readonly #listeners = new Set<FrameListener>();
+  #backlog: SampleFrame[] = [];
+  #version = { epoch: 0, version: 0 };
+  #gauges: Gauges = { leases: () => ({ requests: 0, upgraded: 0 }), activeSessions: () => 0 };
+
+  /** `unitSecret` makes hashes of keys that nobody else can compute; `seed` is any number. */
+  constructor(unitSecret: string, seed: number) {
+    this.#unitSecret = unitSecret;
+    this.#random = xorshift(seed);
+  }
+
+  show(gauges: Gauges): void {
+    this.#gauges = gauges;
+  }
+
+  arm(identity: ArmIdentity): ArmMeter {
+    const name = nameOf(identity);
+    const known = this.#arms.get(name);
+    if (known) return known;
+    const made = new ArmMeter(identity, this.#random);
+    this.#arms.set(name, made);
+    return made;
+  }
+
+  /** A new table is in force. What was counted under the old one is cut off first (M1). */
+  swap(next: { epoch: number; version: number }, arms: readonly ArmIdentity[], now: number): void {
+    if (this.#version.epoch > 0) this.cut(now);
+    this.#version = { epoch: next.epoch, version: next.version };
+    const kept = new Set(arms.map(nameOf));
+    // An arm that left keeps its meter while requests on it end; an empty one is made again when needed.
+    for (const [name, arm] of this.#arms) if (!kept.has(name) && arm.isEmpty) this.#arms.delete(name);
+    for (const identity of arms) this.arm(identity);
+  }
+
+  /** Makes a frame for each service and hands it out, or keeps it for whoever listens next. */
+  cut(now: number): void {
+    const services = Map.groupBy(this.#arms.values(), (arm) => arm.identity.service);
+    for (const [service, arms] of services) {
+      const isQuiet = arms.every((arm) => arm.isEmpty);
+      if (isQuiet && this.#listeners.size === 0) continue;
+      const environments = arms.map((arm) => this.#take(arm));
+      this.#publish({ at: now, ...this.#version, service, environments });
+    }
+  }
+
+  /** Frames from now on, after those that nobody heard. Returns what ends it. */
+  listen(listener: FrameListener): () => void {
+    const missed = this.#backlog;
+    this.#backlog = [];
+    this.#listeners.add(listener);
+    for (const frame of missed) listener(frame);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #take(arm: ArmMeter): EnvironmentSample {
+    const { environment, release } = arm.identity;
+    const unitOf = (key: string) => hash('sha256', `${this.#unitSecret}:${key}`).slice(0, 16);
+    return arm.take(unitOf, this.#gauges.activeSessions(release), this.#gauges.leases(environment));
+  }
+
+  #publish(frame: SampleFrame): void {
+    for (const listener of this.#listeners) listener(frame);
+    if (this.#listeners.size > 0) return;
+    this.#backlog.push(frame);
+    const oldest = frame.at - backlogFrames * frameMs;
+    this.#backlog = this.#backlog.filter((each) => each.at > oldest).slice(-4 * backlogFrames);
+  }
+}
+
+function nameOf({ service, environment, release, arm }: ArmIdentity): string {
+  return `${service}/${environment}/${release}/${arm}`;
+}
+
+/** Marsaglia's 32-bit xorshift: enough for sampling, and repeatable. */
+function xorshift(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,101 @@
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import type { ArmName, Observation } from './evidence.ts';
+import { beginStep, judge, observe, observeProbes, openGuards, type GuardStates } from './judge.ts';
+
+const config = {
+  errors: { max: 0.05, minUnits: 50 },
+  latency: { max: 0.05, minUnits: 50, overMs: 5000 },
+  unavailableMs: 30_000,
+};
+
+function traffic(arm: ArmName, t: number, units: number, failed: number, slow = 0): Observation {
+  const names = Array.from({ length: units }, (_, index) => `${arm}-${index}`);
+  const latenciesMs = names.map((_, index) => (index < slow ? 6000 : 20));
+  return { t, arm, requests: units, failed, units: names, failedUnits: names.slice(0, failed), latenciesMs };
+}
+
+function healthy(states: GuardStates, t: number): GuardStates {
+  const probes = [{ nonce: 'a', isPass: true, text: 'ok' }];
+  const both = (['candidate', 'stable'] as const).map((arm) => ({ t, arm, readyInstances: 1, probes }));
+  return both.reduce(observeProbes, states);
+}
+
+function evidenceOf(states: GuardStates, t: number, guard: string) {
+  return judge(states, t).evidence.find((each) => each.guard === guard)!;
+}
+
+test('without data the verdict is continue, and no guard is clear', () => {
+  const verdict = judge(openGuards(config), 1000);
+  assert.equal(verdict.kind, 'continue');
+  assert.ok(verdict.evidence.every((each) => each.state === 'unknown'));
+});
+
+test('a candidate that fails a tenth of its requests over enough users regresses', () => {
+  const states = [traffic('stable', 1000, 500, 1), traffic('candidate', 1000, 50, 5)].reduce(
+    observe,
+    healthy(openGuards(config), 1000),
+  );
+  const verdict = judge(states, 1000);
+  assert.equal(verdict.kind, 'regress');
+  assert.deepEqual(verdict.drivers, ['errors']);
+  assert.match(verdict.text, /5 of 50 requests failed/);
+});
+
+test('one unlucky request among few is suspect, not a regression', () => {
+  const states = observe(healthy(openGuards(config), 1000), traffic('candidate', 1000, 4, 1));
+  assert.equal(judge(states, 1000).kind, 'continue');
+  assert.equal(evidenceOf(states, 1000, 'errors').state, 'suspect');
+});
+
+test('five failing users are enough evidence at low traffic', () => {
+  const states = observe(healthy(openGuards(config), 1000), traffic('candidate', 1000, 8, 5));
+  assert.equal(judge(states, 1000).kind, 'regress');
+});
+
+test('when both arms fail alike it is the environment', () => {
+  const states = [traffic('stable', 1000, 500, 200), traffic('candidate', 1000, 60, 25)].reduce(
+    observe,
+    healthy(openGuards(config), 1000),
+  );
+  assert.equal(judge(states, 1000).kind, 'environment');
+});
+
+test('when both arms fail but the candidate twice as often, it is the candidate', () => {
+  const states = [traffic('stable', 1000, 500, 60), traffic('candidate', 1000, 60, 40)].reduce(
+    observe,
+    healthy(openGuards(config), 1000),
+  );
+  assert.equal(judge(states, 1000).kind, 'regress');
+});
+
+test('more than 5 % of answers over 5 s regress, 5 % do not', () => {
+  const at = (slow: number) =>
+    observe(healthy(openGuards(config), 1000), traffic('candidate', 1000, 100, 0, slow));
+  assert.equal(judge(at(6), 1000).kind, 'regress');
+  assert.equal(judge(at(5), 1000).kind, 'continue');
+});
+
+test('enough healthy users make a guard clear, and silence makes it unknown again', () => {
+  const states = observe(healthy(openGuards(config), 1000), traffic('candidate', 1000, 60, 0));
+  assert.equal(evidenceOf(states, 1000, 'errors').state, 'clear');
+  assert.equal(evidenceOf(states, 7000, 'errors').state, 'unknown');
+});
+
+test('a candidate without a ready instance for more than 30 s regresses', () => {
+  const down = (t: number) => ({ t, arm: 'candidate' as const, readyInstances: 0, probes: [] });
+  let states = healthy(openGuards(config), 0);
+  for (let t = 1000; t <= 32_000; t += 1000) states = observeProbes(states, down(t));
+  assert.equal(judge(states, 30_000).kind, 'continue');
+  assert.equal(judge(states, 31_500).kind, 'regress');
+});
+
+test('failures that are old no longer hide in the average of a long step, and a new step counts anew', () => {
+  let states = openGuards(config);
+  for (let t = 1000; t <= 600_000; t += 1000) states = observe(states, traffic('candidate', t, 60, 0));
+  states = healthy(states, 600_000);
+  assert.equal(judge(states, 600_000).kind, 'continue');
+  for (let t = 601_000; t <= 606_000; t += 1000) states = observe(states, traffic('candidate', t, 60, 60));
+  assert.equal(judge(states, 606_000).kind, 'regress');
+  assert.equal(evidenceOf(beginStep(states), 606_000, 'errors').state, 'unknown');
+});

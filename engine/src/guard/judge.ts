@@ -1,0 +1,80 @@
+// From the guards' evidence to one verdict (contracts, "Guards"). `environment`: both arms breach the same absolute
+// limit and the candidate's share is below twice the stable's: the cause is outside the release, so hold, neither
+// back nor on. K6: no evidence is `continue` with a reason; the rollout machine never promotes on it.
+import type { Evidence, HealthObservation, Observation, Verdict } from './evidence.ts';
+import { healthEvidence, observeHealth, openHealthGuard, type HealthGuardState } from './health-guard.ts';
+import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } from './share-guard.ts';
+
+export type GuardConfig = {
+  readonly errors: { readonly max: number; readonly minUnits: number };
+  readonly latency: { readonly max: number; readonly minUnits: number; readonly overMs: number };
+  readonly unavailableMs: number;
+};
+
+/** The states of all guards of one step: plain JSON, the same bits for the same observations. */
+export type GuardStates = {
+  readonly errors: ShareGuardState;
+  readonly latency: ShareGuardState;
+  readonly health: HealthGuardState;
+};
+
+export function openGuards(config: GuardConfig): GuardStates {
+  return {
+    errors: openShareGuard({ name: 'errors', ...config.errors }),
+    latency: openShareGuard({ name: 'latency', ...config.latency }),
+    health: openHealthGuard({ unavailableMs: config.unavailableMs }),
+  };
+}
+
+export function observe(states: GuardStates, o: Observation): GuardStates {
+  return { ...states, errors: observeShare(states.errors, o), latency: observeShare(states.latency, o) };
+}
+
+export function observeProbes(states: GuardStates, o: HealthObservation): GuardStates {
+  return { ...states, health: observeHealth(states.health, o) };
+}
+
+/** A new step counts from zero; how long an arm has been down is a fact that outlives the step. */
+export function beginStep(states: GuardStates): GuardStates {
+  return {
+    ...states,
+    errors: openShareGuard(states.errors.config),
+    latency: openShareGuard(states.latency.config),
+  };
+}
+
+/** The verdict at wall time `t` (ms). */
+export function judge(states: GuardStates, t: number): Verdict {
+  const evidence = [
+    shareEvidence(states.errors, t),
+    shareEvidence(states.latency, t),
+    ...healthEvidence(states.health, t),
+  ];
+  const breached = evidence.filter((each) => each.state === 'breach');
+  const shared = breached.filter(isSharedCause);
+  const own = breached.filter((each) => !shared.includes(each));
+  if (own.length > 0) return verdict('regress', own, evidence);
+  if (shared.length > 0) return verdict('environment', shared, evidence);
+  const suspects = evidence.filter((each) => each.state === 'suspect');
+  if (suspects.length > 0) return verdict('continue', suspects, evidence);
+  const unknown = evidence.filter((each) => each.state === 'unknown');
+  return verdict('continue', unknown, evidence);
+}
+
+function isSharedCause(evidence: Evidence): boolean {
+  if (evidence.stable !== 'breach') return false;
+  const { shares } = evidence;
+  if (!shares || shares.stable === undefined) return true;
+  return shares.candidate < 2 * shares.stable;
+}
+
+function verdict(
+  kind: Verdict['kind'],
+  because: readonly Evidence[],
+  evidence: readonly Evidence[],
+): Verdict {
+  const drivers = because.map((each) => each.guard);
+  const reasons = because.map((each) => `${each.guard}: ${each.text}`).join('; ');
+  const prefix = kind === 'environment' ? 'both arms are bad, so the release is not the cause: ' : '';
+  return { kind, drivers, evidence, text: `${prefix}${reasons || 'all guards are clear'}` };
+}

@@ -1,0 +1,99 @@
+// A guard with an absolute limit on a share: failing answers (errors) or slow ones (latency). Unknown until there is
+// evidence (K6): `minUnits` distinct cohort keys, or five failing ones for a breach.
+import type { ArmName, Evidence, EvidenceState, Observation } from './evidence.ts';
+import { addTo, emptyTally, failedShare, type Tally } from './tally.ts';
+
+export type ShareGuardConfig = {
+  readonly name: 'errors' | 'latency';
+  /** Largest share that is fine, 0–1. */
+  readonly max: number;
+  readonly minUnits: number;
+  /** Latency only: an answer slower than this counts, ms. */
+  readonly overMs?: number;
+};
+
+export type ShareGuardState = {
+  readonly config: ShareGuardConfig;
+  readonly candidate: Tally;
+  readonly stable: Tally;
+};
+
+const staleMs = 5_000;
+const enoughFailingUnits = 5;
+
+export function openShareGuard(config: ShareGuardConfig): ShareGuardState {
+  return { config, candidate: emptyTally, stable: emptyTally };
+}
+
+export function observeShare(state: ShareGuardState, o: Observation): ShareGuardState {
+  const { config } = state;
+  const tally = state[o.arm];
+  if (config.overMs === undefined)
+    return { ...state, [o.arm]: addTo(tally, o, o.requests, o.failed, o.failedUnits) };
+  const overMs = config.overMs;
+  const slow = o.latenciesMs.filter((each) => each > overMs).length;
+  // The sample does not say whose answer was slow; one slow answer is at most one unit.
+  const slowUnits = o.units.slice(0, slow);
+  return { ...state, [o.arm]: addTo(tally, o, o.latenciesMs.length, slow, slowUnits) };
+}
+
+/** What the guard says at wall time `t` (ms). */
+export function shareEvidence(state: ShareGuardState, t: number): Evidence {
+  const { config, candidate, stable } = state;
+  const own = armState(config, candidate, t);
+  const missing = config.minUnits - candidate.unitCount;
+  return {
+    guard: config.name,
+    t,
+    state: own,
+    stable: armState(config, stable, t),
+    text: text(config, candidate, stable, own, t),
+    counts: { candidate: candidate.total, stable: stable.total, failed: candidate.failed },
+    ...shares(candidate, stable, t),
+    ...(own === 'unknown' && missing > 0 && { needMore: { units: missing } }),
+  };
+}
+
+function armState(config: ShareGuardConfig, tally: Tally, t: number): EvidenceState {
+  const share = failedShare(tally, t);
+  if (share === undefined || t - tally.lastAt > staleMs) return 'unknown';
+  const isOver = share > config.max;
+  const isEnough = tally.unitCount >= config.minUnits;
+  if (isOver) return isEnough || tally.failedUnitCount >= enoughFailingUnits ? 'breach' : 'suspect';
+  return isEnough ? 'clear' : 'unknown';
+}
+
+function shares(candidate: Tally, stable: Tally, t: number): Pick<Evidence, 'shares'> {
+  const own = failedShare(candidate, t);
+  if (own === undefined) return {};
+  const other = failedShare(stable, t);
+  return { shares: other === undefined ? { candidate: own } : { candidate: own, stable: other } };
+}
+
+function text(
+  config: ShareGuardConfig,
+  candidate: Tally,
+  stable: Tally,
+  state: EvidenceState,
+  t: number,
+): string {
+  const what =
+    config.overMs === undefined ? 'requests failed' : `answers took over ${config.overMs / 1000} s`;
+  if (candidate.total === 0) return `no requests on the candidate yet, needs ${config.minUnits} users`;
+  const limit = `limit ${percent(config.max)}`;
+  const own = `${candidate.failed} of ${candidate.total} ${what} on the candidate (${limit}, ${candidate.unitCount} users)`;
+  const other = stable.total === 0 ? 'no traffic on stable' : `stable ${stable.failed} of ${stable.total}`;
+  if (state !== 'unknown') return `${own}; ${other}`;
+  const stale =
+    t - candidate.lastAt > staleMs ? `nothing for ${Math.round((t - candidate.lastAt) / 1000)} s` : undefined;
+  return `${own}; ${stale ?? `needs ${config.minUnits} users`}`;
+}
+
+function percent(value: number): string {
+  return `${Math.round(value * 1000) / 10} %`;
+}
+
+/** Which arms this guard has seen since the step began. */
+export function hasSeen(state: ShareGuardState, arm: ArmName): boolean {
+  return state[arm].total > 0;
+}

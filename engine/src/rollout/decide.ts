@@ -1,0 +1,73 @@
+// The one door into a service's state (K1): (state, event) → next state and the effects it newly owes, or a refusal
+// without any effect (K7). Pure: no clock, no randomness, no input or output. Replaying events gives the same state
+// (K3), because effects are the difference of what is outstanding before and after.
+import { assert } from '../assert.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Effect } from './effects.ts';
+import type { Event } from './events.ts';
+import { outstanding } from './outstanding.ts';
+import { afterResult } from './progress.ts';
+import { environmentNames, unfinished, type State } from './rollout.ts';
+import { isTableConfirmed, tableContent } from './table.ts';
+import { afterVerb, isVerb } from './verbs.ts';
+
+export type Refusal = {
+  readonly kind: 'refused';
+  readonly code: ErrorCode;
+  readonly text: string;
+  readonly hint: string;
+};
+
+export type Decision =
+  { readonly kind: 'accepted'; readonly state: State; readonly effects: readonly Effect[] } | Refusal;
+
+export function decide(state: State, event: Event): Decision {
+  const next = isVerb(event)
+    ? afterVerb(state, event)
+    : { kind: 'next' as const, state: afterResult(state, event) };
+  if (next.kind === 'refused') return next;
+  const settled = settle(state, next.state, event.at);
+  checkInvariants(settled);
+  return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
+}
+
+function newlyOwed(before: State, after: State): Effect[] {
+  const known = new Set(outstanding(before).map((each) => each.id));
+  return outstanding(after).filter((each) => !known.has(each.id));
+}
+
+/** A changed table gets a new version; a rollback whose weights are already in force goes on. */
+function settle(before: State, after: State, at: number): State {
+  const isChanged = tableContent(before) !== tableContent(after);
+  const state = isChanged ? { ...after, table: { ...after.table, version: after.table.version + 1 } } : after;
+  const rollout = unfinished(state);
+  if (rollout?.phase.kind !== 'rolling-back' || rollout.phase.stage !== 'weights' || !isTableConfirmed(state))
+    return state;
+  const rollback = rollout.rollback!;
+  return {
+    ...state,
+    rollout: {
+      ...rollout,
+      phase: { ...rollout.phase, stage: 'verifying' },
+      rollback: { ...rollback, marks: { ...rollback.marks, weights: at } },
+    },
+  };
+}
+
+/** What must hold in every state; a violation is a bug and crashes before it becomes durable. */
+function checkInvariants(state: State): void {
+  const roles = environmentNames.map((name) => state.environments[name].role);
+  assert(roles.filter((role) => role === 'stable').length <= 1, 'two stable environments');
+  assert(roles.filter((role) => role === 'candidate').length <= 1, 'two candidates');
+  for (const name of environmentNames) {
+    const environment = state.environments[name];
+    assert(
+      environment.role === 'empty' || environment.release !== undefined,
+      `${name} has a role and no release`,
+    );
+  }
+  const phase = unfinished(state)?.phase.kind;
+  if (phase === 'stepping' || phase === 'baking' || phase === 'paused') {
+    assert(roles.includes('stable') && roles.includes('candidate'), `${phase} without both arms`);
+  }
+}

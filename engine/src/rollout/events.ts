@@ -1,0 +1,107 @@
+// Everything that can happen to a service, as data in the past tense. Requests of people are events too; those that
+// `decide` refuses are never journaled. `at` is wall time, ms, given by whoever submits: decide has no clock.
+import type { EnvironmentName, Override, SessionPolicy } from '../api/route-table.ts';
+import type { Evidence, VerdictKind } from '../guard/evidence.ts';
+import type { InstanceState, Release, Step } from './rollout.ts';
+
+type Request = { readonly at: number; readonly actor: string };
+
+export type VerbEvent = Request &
+  (
+    | { readonly kind: 'release-created'; readonly release: Release }
+    | {
+        readonly kind: 'deploy-requested';
+        readonly release: string;
+        readonly way: 'full' | 'canary';
+        readonly steps: readonly Step[];
+        readonly bakeMs: number;
+        readonly standbyMs: number;
+        readonly sessions: SessionPolicy;
+        readonly cutAfterMs?: number;
+      }
+    | { readonly kind: 'promote-requested'; readonly toPercent?: number; readonly isFull: boolean }
+    | { readonly kind: 'pause-requested' }
+    | { readonly kind: 'resume-requested' }
+    | { readonly kind: 'abort-requested'; readonly reason: string }
+    | { readonly kind: 'retry-requested' }
+    /** `to` is a release, `previous`, or a route's name. */
+    | {
+        readonly kind: 'rollback-requested';
+        readonly reason: string;
+        readonly to: string;
+        readonly isEmergency: boolean;
+      }
+    | { readonly kind: 'route-use-requested'; readonly route: string }
+  );
+
+export type ResultEvent = { readonly at: number } & (
+  | { readonly kind: 'controller-started'; readonly epoch: number }
+  | {
+      readonly kind: 'instance-planned';
+      readonly environment: EnvironmentName;
+      readonly release: string;
+      readonly nonce: string;
+      readonly port: number;
+      readonly url: string;
+    }
+  | {
+      readonly kind: 'environment-ready';
+      readonly environment: EnvironmentName;
+      readonly release: string;
+      /** Nonces that are proven; other records of the environment are dropped. */
+      readonly nonces: readonly string[];
+    }
+  | {
+      readonly kind: 'environment-failed';
+      readonly environment: EnvironmentName;
+      readonly release: string;
+      readonly failure: string;
+      readonly text: string;
+      readonly logTail: readonly string[];
+    }
+  | {
+      readonly kind: 'instance-changed';
+      readonly environment: EnvironmentName;
+      readonly nonce: string;
+      readonly state: InstanceState;
+    }
+  | {
+      readonly kind: 'environment-revived';
+      readonly environment: EnvironmentName;
+      readonly nonces: readonly string[];
+    }
+  | { readonly kind: 'revival-failed'; readonly environment: EnvironmentName; readonly text: string }
+  | {
+      readonly kind: 'environment-stopped';
+      readonly environment: EnvironmentName;
+      readonly cutConnections: number;
+    }
+  | { readonly kind: 'environment-proven'; readonly environment: EnvironmentName; readonly release: string }
+  | {
+      readonly kind: 'proof-failed';
+      readonly environment: EnvironmentName;
+      readonly release: string;
+      readonly text: string;
+    }
+  | { readonly kind: 'table-confirmed'; readonly epoch: number; readonly version: number }
+  | { readonly kind: 'weights-verified'; readonly version: number }
+  | { readonly kind: 'weights-not-verified'; readonly version: number; readonly text: string }
+  | {
+      readonly kind: 'sessions-handed-over';
+      readonly id: string;
+      readonly moved: number;
+      readonly failed: number;
+      readonly pending: number;
+    }
+  | { readonly kind: 'drained'; readonly environment: EnvironmentName; readonly leftConnections: number }
+  | {
+      readonly kind: 'guards-judged';
+      readonly verdict: VerdictKind;
+      readonly text: string;
+      readonly evidence: readonly Evidence[];
+    }
+  | { readonly kind: 'override-found'; readonly override: Override }
+  | { readonly kind: 'timer-fired'; readonly timer: string }
+);
+
+export type Event = VerbEvent | ResultEvent;

@@ -1,0 +1,167 @@
+// K3: which effects a state still owes. `decide` returns the difference to what was owed before, and a restarted
+// controller performs all of it, so nothing can be forgotten between the two. K8: every phase that waits owes a
+// timer, its deadline; what happens then stands in progress.ts.
+import { assertNever } from '../assert.ts';
+import type { Effect } from './effects.ts';
+import { environmentNames, unfinished, type Rollout, type State } from './rollout.ts';
+import { isTableConfirmed, preparedPlace, tableOf } from './table.ts';
+
+/** Deadlines, ms. A rollback has two minutes (mission R1); a pause has a day. */
+export const limits = {
+  emptyingMs: 60_000,
+  preparingMs: 20 * 60_000,
+  provingMs: 60_000,
+  switchingMs: 60_000,
+  pauseMs: 24 * 3_600_000,
+  rollbackMs: 120_000,
+  drainMs: 30_000,
+  stuckRetryMs: 60_000,
+} as const;
+
+/** Every effect the state owes, in the order in which they matter: traffic first. */
+export function outstanding(state: State): Effect[] {
+  if (state.table.epoch === 0) return [];
+  const rollout = unfinished(state);
+  return [
+    ...tableEffects(state),
+    ...(rollout ? rolloutEffects(state, rollout) : []),
+    ...handoverEffects(state),
+    ...environmentEffects(state),
+  ];
+}
+
+function tableEffects(state: State): Effect[] {
+  if (isTableConfirmed(state) || !tableOf(state)) return [];
+  const { epoch, version } = state.table;
+  return [{ id: `table/${epoch}/${version}`, kind: 'push-table', epoch, version }];
+}
+
+function rolloutEffects(state: State, rollout: Rollout): Effect[] {
+  const { number, phase } = rollout;
+  const timer = (name: string, at: number): Effect => ({ id: `${name}/${number}/${at}`, kind: 'timer', at });
+  switch (phase.kind) {
+    case 'preparing':
+      return [
+        ...preparingEffects(state, rollout),
+        timer('prepare-deadline', phase.since + preparingLimit(rollout)),
+      ];
+    case 'stepping':
+      if (phase.stage === 'holding')
+        return phase.holdUntil === undefined ? [] : [timer('hold', phase.holdUntil)];
+      return [...verifyEffects(state), timer('switch-deadline', phase.since + limits.switchingMs)];
+    case 'paused':
+      return [timer('pause-deadline', phase.since + limits.pauseMs)];
+    case 'baking':
+      return [timer('bake', phase.until)];
+    case 'rolling-back':
+      return [
+        ...rollingBackEffects(state, rollout),
+        timer('rollback-deadline', phase.since + limits.rollbackMs),
+      ];
+    case 'stuck':
+      return [timer('stuck-retry', phase.since + limits.stuckRetryMs)];
+    case 'completed':
+    case 'superseded':
+    case 'rolled-back':
+    case 'failed':
+      return [];
+    default:
+      return assertNever(phase);
+  }
+}
+
+function preparingLimit(rollout: Rollout): number {
+  if (rollout.phase.kind !== 'preparing') return 0;
+  const { stage } = rollout.phase;
+  switch (stage) {
+    case 'emptying':
+      return limits.emptyingMs + (rollout.cutAfterMs ?? 0);
+    case 'starting':
+      return limits.preparingMs;
+    case 'proving':
+      return limits.provingMs;
+    default:
+      return assertNever(stage);
+  }
+}
+
+function preparingEffects(state: State, rollout: Rollout): Effect[] {
+  if (rollout.phase.kind !== 'preparing') return [];
+  const place = preparedPlace(rollout);
+  const id = `${rollout.number}/${place.environment}`;
+  if (rollout.phase.stage === 'starting') return [{ id: `prepare/${id}`, kind: 'prepare', ...place }];
+  if (rollout.phase.stage === 'proving' && isTableConfirmed(state))
+    return [{ id: `prove/${id}`, kind: 'prove', ...place }];
+  return [];
+}
+
+function verifyEffects(state: State): Effect[] {
+  if (!isTableConfirmed(state)) return [];
+  const { epoch, version } = state.table;
+  return [{ id: `verify/${epoch}/${version}`, kind: 'verify-weights', version }];
+}
+
+function rollingBackEffects(state: State, rollout: Rollout): Effect[] {
+  if (rollout.phase.kind !== 'rolling-back') return [];
+  const { stage } = rollout.phase;
+  switch (stage) {
+    case 'weights':
+    case 'sessions':
+      return [];
+    case 'verifying':
+      return verifyEffects(state);
+    case 'draining': {
+      const { environment } = rollout.candidate;
+      const deadline = (rollout.rollback?.marks.sessions ?? rollout.phase.since) + limits.drainMs;
+      return [{ id: `drain/${rollout.number}/${environment}`, kind: 'drain', environment, deadline }];
+    }
+    default:
+      return assertNever(stage);
+  }
+}
+
+function handoverEffects(state: State): Effect[] {
+  if (!isTableConfirmed(state)) return [];
+  return state.handovers.map((each) => ({
+    id: `hand-over/${each.id}`,
+    kind: 'hand-over',
+    request: each.id,
+    releases: each.releases,
+    reason: each.reason,
+    silenceWaitMs: each.silenceWaitMs,
+  }));
+}
+
+function environmentEffects(state: State): Effect[] {
+  return environmentNames.flatMap((name): Effect[] => {
+    const { role, release, instances, standbyUntil, revival, cutAfterMs } = state.environments[name];
+    if (release === undefined) return [];
+    if (role === 'empty') {
+      if (instances.length === 0 || !isTableConfirmed(state)) return [];
+      const id = `empty/${name}/${instances[0]!.nonce}/${cutAfterMs ?? 'never'}`;
+      return [
+        { id, kind: 'empty', environment: name, release, ...(cutAfterMs !== undefined && { cutAfterMs }) },
+      ];
+    }
+    const owed: Effect[] = [];
+    if (needsRevival(state, name)) {
+      const { attempts, notBefore } = revival;
+      const id = `revive/${name}/${release}/${attempts}/${notBefore}`;
+      owed.push({ id, kind: 'revive', environment: name, release, notBefore });
+    }
+    if (role === 'standby' && standbyUntil !== undefined) {
+      owed.push({ id: `standby/${name}/${standbyUntil}`, kind: 'timer', at: standbyUntil });
+    }
+    return owed;
+  });
+}
+
+function needsRevival(state: State, name: 'blue' | 'green'): boolean {
+  const { instances } = state.environments[name];
+  const rollout = unfinished(state);
+  const isBeingPrepared =
+    rollout?.phase.kind === 'preparing' &&
+    preparedPlace(rollout).environment === name &&
+    rollout.phase.stage !== 'proving';
+  return !isBeingPrepared && instances.some((each) => each.state === 'dead');
+}

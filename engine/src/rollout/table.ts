@@ -1,0 +1,111 @@
+// The route table that a state calls for. K4: weights sum to 100 because there is one number; K9: an arm is there
+// only when what runs in it was proven, and an environment that is being emptied is not in the table at all.
+import type { Arm, EnvironmentName, Instance, RouteTable, ServiceTable } from '../api/route-table.ts';
+import { assert, assertNever } from '../assert.ts';
+import {
+  environmentWithRole,
+  flagsInForce,
+  releaseOf,
+  routesInForce,
+  unfinished,
+  type InstanceRecord,
+  type Rollout,
+  type State,
+} from './rollout.ts';
+
+/** Per cent of cohort keys that the state wants on the candidate. */
+export function weightPercent(state: State): number {
+  const rollout = unfinished(state);
+  if (!rollout) return 0;
+  const phase = rollout.phase;
+  switch (phase.kind) {
+    case 'stepping':
+    case 'paused':
+      return rollout.steps[phase.step]!.weightPercent;
+    case 'baking':
+      return 100;
+    case 'preparing':
+    case 'rolling-back':
+    case 'stuck':
+      return 0;
+    case 'completed':
+    case 'superseded':
+    case 'rolled-back':
+    case 'failed':
+      return 0;
+    default:
+      return assertNever(phase);
+  }
+}
+
+/** The table with its present version; undefined while nothing can be served. */
+export function tableOf(state: State): RouteTable | undefined {
+  const service = serviceTableOf(state);
+  if (!service) return undefined;
+  const { epoch, version } = state.table;
+  return { epoch, version, services: { [state.service]: service }, endsOverrides: [...state.endsOverrides] };
+}
+
+/** What decides whether a new version is due. */
+export function tableContent(state: State): string {
+  const service = serviceTableOf(state);
+  return service ? JSON.stringify([service, state.endsOverrides]) : '';
+}
+
+function serviceTableOf(state: State): ServiceTable | undefined {
+  const stable = environmentWithRole(state, 'stable');
+  if (!stable) return undefined;
+  const candidate = isCandidateRouted(state) ? environmentWithRole(state, 'candidate') : undefined;
+  const standby = environmentWithRole(state, 'standby');
+  const rollout = unfinished(state);
+  const stableArm = armOf(state, stable);
+  return {
+    salt: candidate && rollout ? rollout.salt : state.salt,
+    weight: candidate ? weightPercent(state) : 0,
+    sessions: rollout?.sessions ?? 'stay',
+    cohort: [...releaseOf(state, stableArm.release)!.cohort],
+    stable: stableArm,
+    ...(candidate && { candidate: armOf(state, candidate) }),
+    ...(standby && { standby: armOf(state, standby) }),
+  };
+}
+
+function isCandidateRouted(state: State): boolean {
+  const phase = unfinished(state)?.phase;
+  return phase !== undefined && !(phase.kind === 'preparing' && phase.stage !== 'proving');
+}
+
+function armOf(state: State, environment: EnvironmentName): Arm {
+  const { release: id, instances } = state.environments[environment];
+  const release = id === undefined ? undefined : releaseOf(state, id);
+  assert(release, `${environment} is routed without a release`);
+  return {
+    environment,
+    release: release.id,
+    routes: [...routesInForce(state, release)],
+    flags: flagsInForce(state, release),
+    flagsVersion: state.flagsVersion,
+    instances: routable(instances),
+    external: release.app.driver === 'external',
+  };
+}
+
+/** The ready ones; when none is, all that may still answer: a doubtful instance beats a certain 503. */
+function routable(instances: readonly InstanceRecord[]): Instance[] {
+  const ready = instances.filter((each) => each.state === 'ready');
+  const chosen = ready.length > 0 ? ready : instances.filter((each) => each.state === 'unready');
+  return chosen.map(({ url, nonce }) => ({ url, nonce }));
+}
+
+/** Whether the gateway confirmed the table that the state wants. */
+export function isTableConfirmed(state: State): boolean {
+  return state.table.confirmed === state.table.version;
+}
+
+/** The environment that a rollout prepares: for a rollback that must start its target again, the target's. */
+export function preparedPlace(rollout: Rollout): {
+  readonly release: string;
+  readonly environment: EnvironmentName;
+} {
+  return rollout.kind === 'rollback' ? rollout.stable! : rollout.candidate;
+}

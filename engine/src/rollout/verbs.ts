@@ -1,0 +1,296 @@
+// What people and CI may ask for, and when. K7: an illegal verb is a refusal with the reason and the next command,
+// and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
+import { assertNever } from '../assert.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Refusal } from './decide.ts';
+import type { Event, VerbEvent } from './events.ts';
+import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
+import { rollbackDestination } from './targets.ts';
+import {
+  complete,
+  empty,
+  enterStep,
+  handOver,
+  nextStep,
+  openRollbackTo,
+  openRollout,
+  startRollback,
+  withPhase,
+  withRollout,
+} from './transitions.ts';
+
+export type VerbOutcome = { readonly kind: 'next'; readonly state: State } | Refusal;
+
+type Verb<K extends VerbEvent['kind']> = Extract<VerbEvent, { kind: K }>;
+
+const verbKinds = new Set<Event['kind']>([
+  'release-created',
+  'deploy-requested',
+  'promote-requested',
+  'pause-requested',
+  'resume-requested',
+  'abort-requested',
+  'retry-requested',
+  'rollback-requested',
+  'route-use-requested',
+]);
+
+export function isVerb(event: Event): event is VerbEvent {
+  return verbKinds.has(event.kind);
+}
+
+export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
+  switch (event.kind) {
+    case 'release-created':
+      return createRelease(state, event);
+    case 'deploy-requested':
+      return deploy(state, event);
+    case 'promote-requested':
+      return promote(state, event);
+    case 'pause-requested':
+      return pause(state, event);
+    case 'resume-requested':
+      return resume(state, event);
+    case 'abort-requested':
+      return abort(state, event);
+    case 'retry-requested':
+      return retry(state, event);
+    case 'rollback-requested':
+      return rollback(state, event);
+    case 'route-use-requested':
+      return useRoute(state, event);
+    default:
+      return assertNever(event);
+  }
+}
+
+function next(state: State): VerbOutcome {
+  return { kind: 'next', state };
+}
+
+function refused(code: ErrorCode, text: string, hint: string): Refusal {
+  return { kind: 'refused', code, text, hint };
+}
+
+function phaseText(rollout: Rollout): string {
+  return `rollout ${rollout.number} of ${rollout.candidate.release} is ${rollout.phase.kind}`;
+}
+
+function createRelease(state: State, event: Verb<'release-created'>): VerbOutcome {
+  const expected = `r${state.releases.length + 1}`;
+  if (event.release.id !== expected) {
+    return refused('refused', `the next release is ${expected}, not ${event.release.id}`, 'try again');
+  }
+  return next({ ...state, releases: [...state.releases, event.release] });
+}
+
+function deploy(state: State, event: Verb<'deploy-requested'>): VerbOutcome {
+  if (!releaseOf(state, event.release)) {
+    return refused('unknown-release', `there is no release ${event.release}`, 'see `crossfade releases`');
+  }
+  const running = unfinished(state);
+  if (running && running.phase.kind !== 'baking') {
+    const hint = '`crossfade promote --full` or `crossfade abort` ends it first';
+    return refused('refused', phaseText(running), hint);
+  }
+  if (event.release === (running?.candidate.release ?? stableRelease(state))) {
+    return refused('refused', `${event.release} already serves the service`, 'see `crossfade status`');
+  }
+  const base = running ? supersede(state, running, event) : state;
+  const isFirst = stableRelease(base) === undefined;
+  const { release, steps, bakeMs, standbyMs, sessions, at, actor, cutAfterMs } = event;
+  const kind = isFirst ? 'first' : event.way;
+  const cut = cutAfterMs === undefined ? {} : { cutAfterMs };
+  return next(openRollout(base, { release, steps, bakeMs, standbyMs, sessions, at, actor, kind, ...cut }));
+}
+
+/** The baking candidate is stable from now on, and the old side gives up its place. */
+function supersede(state: State, running: Rollout, event: Verb<'deploy-requested'>): State {
+  const done = complete(state, event.at, 'superseded', `superseded by ${event.release}`);
+  const { environment, release } = running.stable!;
+  return release === event.release ? done : empty(done, environment, event.at, event.cutAfterMs);
+}
+
+function promote(state: State, event: Verb<'promote-requested'>): VerbOutcome {
+  const rollout = unfinished(state);
+  if (!rollout) return refused('illegal-verb', 'no rollout is under way', '`crossfade deploy` starts one');
+  const { phase } = rollout;
+  if (phase.kind === 'baking' && event.isFull) {
+    return next(complete(state, event.at, 'completed', `bake ended early by ${event.actor}`));
+  }
+  if (phase.kind === 'stuck' && event.isFull)
+    return next(enterStep(state, rollout.steps.length - 1, event.at));
+  if (phase.kind !== 'stepping' && phase.kind !== 'paused') {
+    return refused('illegal-verb', phaseText(rollout), promoteHint(phase.kind));
+  }
+  if (event.isFull) return next(enterStep(state, rollout.steps.length - 1, event.at));
+  if (event.toPercent === undefined) return promoteOnce(state, rollout, phase.step, event.at);
+  return promoteTo(state, rollout, phase.step, event.toPercent, event.at);
+}
+
+function promoteHint(phase: string): string {
+  return phase === 'baking' ? '`crossfade promote --full` ends the bake now' : 'see `crossfade status`';
+}
+
+function promoteOnce(state: State, rollout: Rollout, step: number, at: number): VerbOutcome {
+  if (step + 1 < rollout.steps.length) return next(nextStep(state, step, at));
+  return refused(
+    'illegal-verb',
+    `${phaseText(rollout)} on its last step`,
+    '`crossfade resume` goes on with it',
+  );
+}
+
+function promoteTo(state: State, rollout: Rollout, step: number, percent: number, at: number): VerbOutcome {
+  const present = rollout.steps[step]!.weightPercent;
+  if (percent <= present || percent > 100) {
+    const text = `${percent} % is not above the present ${present} % and at most 100 %`;
+    return refused('usage', text, '`crossfade rollback` goes down');
+  }
+  const index = rollout.steps.findIndex((each) => each.weightPercent >= percent);
+  if (rollout.steps[index]!.weightPercent === percent) return next(enterStep(state, index, at));
+  const holdMs = rollout.steps[step]!.holdMs;
+  const added = holdMs === undefined ? { weightPercent: percent } : { weightPercent: percent, holdMs };
+  const steps = [...rollout.steps.slice(0, index), added, ...rollout.steps.slice(index)];
+  return next(enterStep(withRollout(state, { steps }), index, at));
+}
+
+function pause(state: State, event: Verb<'pause-requested'>): VerbOutcome {
+  const rollout = unfinished(state);
+  if (rollout?.phase.kind !== 'stepping') {
+    return refused(
+      'illegal-verb',
+      rollout ? phaseText(rollout) : 'no rollout is under way',
+      'see `crossfade status`',
+    );
+  }
+  const { step, holdUntil, holdMs } = rollout.phase;
+  const remainingMs = holdUntil === undefined ? holdMs : Math.max(0, holdUntil - event.at);
+  const text = `paused by ${event.actor}`;
+  return next(
+    withPhase(state, {
+      kind: 'paused',
+      why: 'operator',
+      text,
+      step,
+      since: event.at,
+      isByGuards: false,
+      ...(remainingMs !== undefined && { remainingMs }),
+    }),
+  );
+}
+
+function resume(state: State, event: Verb<'resume-requested'>): VerbOutcome {
+  const rollout = unfinished(state);
+  if (rollout?.phase.kind !== 'paused') {
+    return refused(
+      'illegal-verb',
+      rollout ? phaseText(rollout) : 'no rollout is under way',
+      'see `crossfade status`',
+    );
+  }
+  const { step, remainingMs, why } = rollout.phase;
+  if (why === 'step') {
+    return refused(
+      'illegal-verb',
+      'the step waits for a decision',
+      '`crossfade promote` or `crossfade abort`',
+    );
+  }
+  const entered = enterStep(state, step, event.at);
+  const phase = entered.rollout!.phase;
+  if (phase.kind !== 'stepping' || remainingMs === undefined) return next(entered);
+  return next(withPhase(entered, { ...phase, holdMs: remainingMs }));
+}
+
+function abort(state: State, event: Verb<'abort-requested'>): VerbOutcome {
+  const rollout = unfinished(state);
+  if (!rollout)
+    return refused(
+      'illegal-verb',
+      'no rollout is under way',
+      '`crossfade rollback` goes back after completion',
+    );
+  if (rollout.phase.kind === 'rolling-back') return next(state);
+  return next(
+    startRollback(state, { trigger: 'abort', reason: event.reason, actor: event.actor, at: event.at }),
+  );
+}
+
+function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
+  const last = state.rollout;
+  const kind = last?.phase.kind;
+  if (last && kind === 'stuck') {
+    return next(withPhase(state, { kind: 'rolling-back', stage: 'weights', since: event.at }));
+  }
+  if (!last || last.kind === 'rollback' || (kind !== 'failed' && kind !== 'rolled-back')) {
+    return refused('illegal-verb', last ? phaseText(last) : 'no rollout was made', 'see `crossfade status`');
+  }
+  const { steps, bakeMs, standbyMs, sessions } = last;
+  const { release } = last.candidate;
+  return next(
+    openRollout(state, {
+      kind: last.kind,
+      release,
+      steps,
+      bakeMs,
+      standbyMs,
+      sessions,
+      at: event.at,
+      actor: event.actor,
+    }),
+  );
+}
+
+function rollback(state: State, event: Verb<'rollback-requested'>): VerbOutcome {
+  const destination = rollbackDestination(state, event.to);
+  const rollout = unfinished(state);
+  if (rollout && !rollout.stable) return abort(state, { ...event, kind: 'abort-requested' });
+  if (destination.kind === 'none') return refused('unknown-destination', destination.text, destination.hint);
+  const { release } = destination;
+  const { reason, actor, at } = event;
+  const cause = { trigger: event.isEmergency ? 'emergency' : 'operator', reason, actor, at } as const;
+  if (!rollout) {
+    if (release === stableRelease(state)) {
+      return refused('refused', `${release} already serves the service`, 'see `crossfade releases`');
+    }
+    return next(openRollbackTo(state, release, cause));
+  }
+  if (rollout.phase.kind === 'rolling-back') return next(state);
+  if (release === rollout.candidate.release) {
+    return refused(
+      'refused',
+      `${release} is what is being rolled out`,
+      '`crossfade rollback` without a destination',
+    );
+  }
+  if (rollout.kind === 'rollback') return next(state);
+  const thenTo = release === rollout.stable!.release ? {} : { thenTo: release };
+  return next(startRollback(state, { ...cause, ...thenTo }));
+}
+
+function useRoute(state: State, event: Verb<'route-use-requested'>): VerbOutcome {
+  const routed = Object.values(state.environments).flatMap((each) =>
+    each.role === 'empty' ? [] : [each.release!],
+  );
+  const having = routed.filter((id) =>
+    releaseOf(state, id)!.routes.some((each) => each.name === event.route),
+  );
+  if (having.length === 0) {
+    const names = new Set(routed.flatMap((id) => releaseOf(state, id)!.routes.map((each) => each.name)));
+    const hint = names.size > 0 ? `there is: ${[...names].join(', ')}` : 'speech.routes is empty';
+    return refused('unknown-route', `no release in service has a route "${event.route}"`, hint);
+  }
+  const overlays = { ...state.overlays };
+  for (const id of having) {
+    const others = releaseOf(state, id)!
+      .routes.map((each) => each.name)
+      .filter((name) => name !== event.route);
+    overlays[id] = { ...overlays[id], routeOrder: [event.route, ...others] };
+  }
+  const flagsVersion = state.flagsVersion + 1;
+  const used = { ...state, overlays, flagsVersion };
+  return next(
+    handOver(used, `route-${event.route}-${flagsVersion}`, having, `route ${event.route}`, 2_000, event.at),
+  );
+}
