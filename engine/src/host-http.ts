@@ -1,7 +1,8 @@
-// HTTP as the host gives it: one connection for each request (a probe must not be answered by a connection that
-// was opened to an earlier process), never a redirect followed, TLS always verified with the name of the URL.
-// G5: an answer is at most 1 MiB, a line of an endless answer too, and every request has a deadline.
-// Errors keep Node's `code` (ECONNREFUSED …) and never show a URL's query, which may hold a credential.
+// HTTP as the host gives it: one connection for each request (a probe must not be answered by a connection
+// that was opened to an earlier process), never a redirect followed, TLS always verified with the name of the
+// URL.
+// G5: an answer is at most 1 MiB, a line of an endless answer too, and every request has a deadline. Errors
+// keep Node's `code` (ECONNREFUSED …) and never show a URL's query, which may hold a credential.
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
@@ -9,7 +10,7 @@ import type { HostRequest, HostResponse, Http } from './host.ts';
 
 const bodyLimitBytes = 1024 * 1024;
 
-/** `request` has `timeoutMs` for the whole exchange, `lines` for the head of the answer; a redirect is an answer. */
+/** `request` has `timeoutMs` for the whole exchange, `lines` for the head of the answer. */
 export const nodeHttp: Http = {
   request: (request) => exchange(request, 'whole', wholeAnswer),
   lines: (request, onLine) => exchange(request, 'head', (answer) => eachLine(answer, request, onLine)),

@@ -1,5 +1,6 @@
-// The real host: this machine's clock, randomness and files, and the doors to its processes (host-processes.ts)
-// and to HTTP (host-http.ts). The simulator has another with the same surface. Nothing here decides anything.
+// The real host: this machine's clock, randomness and files, and the doors to its processes
+// (host-processes.ts) and to HTTP (host-http.ts). The simulator has another with the same surface. Nothing
+// here decides anything.
 // K2 rests on `sync` and `syncFolder`: they return only when the disk says that it has the bytes.
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -7,7 +8,7 @@ import type { Clock, Files, Host } from './host.ts';
 import { nodeHttp } from './host-http.ts';
 import { nodeProcesses } from './host-processes.ts';
 
-/** The world of a real controller or gateway. It holds nothing open by itself; pending timers keep Node alive. */
+/** The world of a real controller or gateway. Holds nothing open; pending timers keep Node alive. */
 export function nodeHost(): Host {
   return {
     clock: nodeClock,

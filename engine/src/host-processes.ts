@@ -1,7 +1,7 @@
-// Child processes as the host gives them. `launch` is for what outlives us: a group of its own, output to a file,
-// identity on record before the command runs. `run` is for what must not: its group ends with it, and with us.
-// The controller's secrets stay with it: a child gets what it is given and the names in `passedOn`, nothing else.
-// What the operating system knows about processes is read in process-table.ts.
+// Child processes as the host gives them. `launch` is for what outlives us: a group of its own, output to a
+// file, identity on record before the command runs. `run` is for what must not: its group ends with it, and
+// with us. The controller's secrets stay with it: a child gets what it is given and the names in `passedOn`,
+// nothing else. What the operating system knows about processes is read in process-table.ts.
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -10,7 +10,8 @@ import type { LaunchRequest, ProcessIdentity, Processes } from './host.ts';
 import { groupMembers, listeningGroups, startTime } from './process-table.ts';
 import { runProgram } from './program-run.ts';
 
-/** Variables of ours that children see: where programs, home, temporary files, language and trusted roots are. */
+// Where programs, home and temporary files are, the language, the trusted roots. No proxy: its URL may hold a
+// password. What an app needs besides stands in its configuration.
 const passedOn = [
   ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TMPDIR', 'TZ', 'LANG', 'LC_ALL', 'LC_CTYPE'],
   ...['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR'],
@@ -18,8 +19,8 @@ const passedOn = [
 
 const launchTimeoutMs = 10_000;
 
-// $1 is the record, $2 the command. The shell's pid stays through both execs, and with it group and start time.
-// Not synced: the boot id in the start time makes a record from before a power cut a stranger's anyhow.
+// $1 is the record, $2 the command. The shell's pid stays through both execs, and with it group and start
+// time. Not synced: the boot id in the start time makes a record from before a power cut a stranger's anyhow.
 const launcher = `
 crossfade_record=$1
 crossfade_command=$2

@@ -1,13 +1,18 @@
-// What the operating system knows about processes: who lives since when, who is in a group, who listens on a port.
-// Linux by /proc, without a child process and without blocking for long; elsewhere (macOS) by ps and lsof.
-// A start time is opaque: compared for equality with what the launcher of host-processes.ts wrote, never parsed.
-// Zombies do not live here: they hold a pid, but neither a port nor work.
+// What the operating system knows about processes: who lives since when, who is in a group, who listens on a
+// port. Linux by /proc, without a child process and without blocking for long; elsewhere (macOS) by ps and
+// lsof. A start time is opaque: compared for equality with what the launcher of host-processes.ts wrote,
+// never parsed. Zombies do not live here: they hold a pid, but neither a port nor work.
 import { execFile } from 'node:child_process';
 import { readFile, readdir, readlink } from 'node:fs/promises';
 
 const isLinux = process.platform === 'linux';
 
-type Row = { readonly state: string; readonly group: number; readonly startedTicks: string };
+type Row = {
+  readonly state: string;
+  readonly group: number;
+  readonly threads: number;
+  readonly startedTicks: string;
+};
 
 /** `BOOT-ID/TICKS` on Linux, ps's lstart in UTC elsewhere; undefined for a zombie and for nobody. */
 export async function startTime(pid: number): Promise<string | undefined> {
@@ -59,23 +64,31 @@ export async function listeningGroups(port: number): Promise<readonly number[]> 
   return groups.size === 0 ? [0] : [...groups];
 }
 
+// A first thread that has ended shows as a zombie while the other threads still hold the process's ports.
 function isLive(row: Row): boolean {
-  return !['Z', 'X', 'x'].includes(row.state);
+  return !['Z', 'X', 'x'].includes(row.state) || row.threads > 1;
 }
 
-// proc_pid_stat(5): the name stands in parentheses and may hold spaces and parentheses, so count from the last one.
+// proc_pid_stat(5): the name stands in parentheses and may hold spaces and parentheses, so count from the
+// last one.
 async function rowOf(pid: number): Promise<Row | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   if (stat === undefined) return undefined;
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { state: fields[0] ?? '', group: Number(fields[2]), startedTicks: fields[19] ?? '' };
+  return {
+    state: fields[0] ?? '',
+    group: Number(fields[2]),
+    threads: Number(fields[17]),
+    startedTicks: fields[19] ?? '',
+  };
 }
 
 async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
-// proc_pid_net(5): column 1 is the local address, the port in hex after the colon; 3 the state, 0A listens; 9 the inode.
+// proc_pid_net(5): column 1 is the local address, the port in hex after the colon; 3 the state, 0A listens; 9
+// the inode.
 async function listeningSockets(port: number): Promise<Set<string>> {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   const tables = await Promise.all(

@@ -1,7 +1,7 @@
-// Runs one program to its end, for `run` of the host: output collected, a deadline, an abort signal. The program
-// gets a process group of its own and nothing of that group outlives it. A guard in the group holds the other
-// end of a pipe of ours and ends the group when we die, so a killed controller leaves no build behind that would
-// write into the folder of the next one.
+// Runs one program to its end, for `run` of the host: output collected, a deadline, an abort signal. The
+// program gets a process group of its own and nothing of that group outlives it. A guard in the group holds
+// the other end of a pipe of ours and ends the group when we die, so a killed controller leaves no build
+// behind that would write into the folder of the next one.
 // G5: the last 1 MiB of each stream is kept, and at most 16 MiB go into the log file.
 import { spawn, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -18,7 +18,7 @@ exec 3<&-
 exec "$@"
 `;
 
-/** Code 127: the program or the folder is missing. Code null: it was ended by the deadline, the signal or a kill. */
+/** Code 127: no such program or folder. Code null: it was ended, by the deadline, the signal or others. */
 export async function runProgram(
   request: Parameters<Processes['run']>[0] & { readonly env: Record<string, string> },
 ): Promise<RunResult> {

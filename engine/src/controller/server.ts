@@ -115,7 +115,14 @@ function addViews(world: ServerWorld, app: App): void {
     const { verdict } = controller.watch;
     const at = host.clock.now();
     return context.json(
-      statusOf({ state: controller.state, at, position: controller.position, gateway, verdict }),
+      statusOf({
+        pid: process.pid,
+        state: controller.state,
+        at,
+        position: controller.position,
+        gateway,
+        verdict,
+      }),
     );
   });
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world.controller.state) }));

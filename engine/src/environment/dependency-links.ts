@@ -1,11 +1,11 @@
-// node_modules is not in git and is not copied with a folder. A release that has none is given links to what its
-// source has installed: one link for each package, in a real folder, so that `npm ci` in the release empties the
-// release's folder and never the source's. A link of the source (a workspace package) is copied as it is: being
-// relative, it then points into the release, not into the source's present, perhaps dirty, files.
+// node_modules is not in git and is not copied with a folder. A release that has none is given links to what
+// its source has installed: one link for each package, in a real folder, so that `npm ci` in the release
+// empties the release's folder and never the source's. A link of the source (a workspace package) is copied
+// as it is: being relative, it then points into the release, not into the source's present files.
 import type { Host } from '../host.ts';
 
-// $1 the source's node_modules, $2 the release's. Scopes (@name) are folders of packages. The hidden lockfile stays
-// out, it would tell npm that the packages are really here.
+// $1 the source's node_modules, $2 the release's. Scopes (@name) are folders of packages. The hidden lockfile
+// stays out, it would tell npm that the packages are really here.
 const linking = `
 set -e
 link() {
@@ -21,7 +21,7 @@ for scope in "$1"/@*; do
 done
 `;
 
-/** Links the packages of the source's folder and of the app's folder in it; returns the folders linked from. */
+/** Links the packages of the source's folder and of the app's in it; returns the folders linked from. */
 export async function linkDependencies(
   host: Host,
   request: {

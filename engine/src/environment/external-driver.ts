@@ -1,6 +1,7 @@
-// Environments that somebody else runs: a URL that is given, or one that a deploy command prints. Nothing is started
-// or stopped; the release is proven by health or header, over TLS where the URL says https. The command runs once
-// for a release: STATE/external/rN.json holds what it printed; after a crash between the two it runs again.
+// Environments that somebody else runs: a URL that is given, or one that a deploy command prints. Nothing is
+// started or stopped; the release is proven by health or header, over TLS where the URL says https.
+// The command runs once for a release: STATE/external/rN.json holds its URL; after a crash between the
+// two it runs again.
 // K6: without a proof nothing is ready. The nonce only names the instance; nobody there can prove it.
 import { CrossfadeError } from '../errors.ts';
 import { pause, writeDurably, type Host } from '../host.ts';
@@ -105,7 +106,7 @@ export class ExternalDriver implements EnvironmentDriver {
     await rotateLogs(this.#host, `${this.#stateFolder}/logs`, logLimitBytes);
   }
 
-  /** Refused for a whole health timeout, before it counts as refused: a deploy there may take a moment to swap. */
+  /** Refused only after a whole health timeout of it: a deploy there may take a moment to swap. */
   async #patientProbe(plan: InstancePlan, spec: ReleaseSpec): Promise<Probe> {
     const { clock } = this.#host;
     const deadlineMs = clock.monotonic() + spec.health.timeoutMs;

@@ -1,7 +1,7 @@
-// One question to one instance, and what its answer proves: the release by the configured pointer, and that it is
-// this instance by its nonce. Used by every driver; what follows from an answer is theirs.
-// K6: no answer, an answer without the value, and a value that is another one are three different things here, and
-// none of them is a proof.
+// One question to one instance, and what its answer proves: the release by the configured pointer, and that
+// it is this instance by its nonce. Used by every driver; what follows from an answer is theirs.
+// K6: no answer, an answer without the value, and a value that is another one are three different things
+// here, and none of them is a proof.
 import type { Host, HostResponse } from '../host.ts';
 import { errorText } from '../errors.ts';
 import type { HealthSpec, InstancePlan } from './environment-driver.ts';
@@ -19,12 +19,12 @@ type Claim = { readonly what: 'release' | 'instance'; readonly pointer: string; 
 export type ProbeRequest = {
   readonly plan: InstancePlan;
   readonly health: HealthSpec;
-  /** The recorded process group; without one (external) only the release can be proven, and not by `process`. */
+  /** The recorded process group; without one (external) only the release is asked for. */
   readonly group?: number;
   readonly signal?: AbortSignal;
 };
 
-/** Never rejects; takes at most `health.timeoutMs`, and a look at the process table where the proof is `process`. */
+/** Never rejects; takes at most `health.timeoutMs`, and a look at who listens for `process`. */
 export async function probeHealth(host: Host, request: ProbeRequest): Promise<Probe> {
   const { plan, health, signal } = request;
   const url = plan.url.replace(/\/$/, '') + health.path;

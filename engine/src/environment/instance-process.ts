@@ -1,7 +1,8 @@
-// The processes behind instance plans: launched with what an app is told, recognised again by pid and start time
-// after a restart of the controller, ended as whole groups. The record of each is STATE/run/RELEASE-NONCE.json.
-// K9 is the caller's. Ours is: a stranger that has got a recorded pid is never signalled.
-// A process that leaves its group (setsid) is not found again; an app in the foreground does not.
+// The processes behind instance plans: launched with what an app is told, recognised again by pid and start
+// time after a restart of the controller, ended as whole groups. Each has its
+// record in STATE/run/RELEASE-NONCE.json.
+// K9 is the caller's. Ours is: a stranger that has got a recorded pid is never signalled. A process that
+// leaves its group (setsid) is not found again; an app in the foreground does not.
 import { CrossfadeError } from '../errors.ts';
 import { pause, type Host, type ProcessIdentity } from '../host.ts';
 import type { InstancePlan, ReleaseSpec } from './environment-driver.ts';
@@ -56,7 +57,7 @@ export class InstanceProcesses {
     return identity;
   }
 
-  /** Releases of which a recorded process lives; forgets records of dead processes of releases not in `keep`. */
+  /** Releases of which a recorded process lives; forgets dead records of releases not in `keep`. */
   async livingReleases(keep: readonly string[]): Promise<readonly string[]> {
     const folder = `${this.#stateFolder}/run`;
     const living: string[] = [];
@@ -70,7 +71,7 @@ export class InstanceProcesses {
     return living;
   }
 
-  /** SIGTERM to the group, SIGKILL after `graceMs`; resolves when nobody of it lives, and forgets the record. */
+  /** SIGTERM to the group, SIGKILL after `graceMs`; resolves when nobody of it lives. Forgets the record. */
   async end(plan: InstancePlan, graceMs: number): Promise<void> {
     await this.endGroup(plan, graceMs);
     this.#host.files.remove(this.#recordPath(plan));
@@ -90,9 +91,9 @@ export class InstanceProcesses {
     throw new CrossfadeError('timeout', `process group ${group} of ${plan.release} lives on after SIGKILL`);
   }
 
-  // The leader (a shell, npm) often ends before the server below it has drained; the group is still ours then. A
-  // kernel gives out no pid that a living group has as its id, so a group seen before cannot have changed hands
-  // while it had members. Of one never seen, only the planned port says whose it is.
+  // The leader (a shell, npm) often ends before the server below it has drained; the group is still ours
+  // then. A kernel gives out no pid that a living group has as its id, so a group seen before cannot have
+  // changed hands while it had members. Of one never seen, only the planned port says whose it is.
   async #ownGroup(plan: InstancePlan): Promise<number | undefined> {
     const identity = this.#recorded(this.#recordPath(plan));
     if (!identity) return undefined;

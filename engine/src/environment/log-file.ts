@@ -1,6 +1,6 @@
-// The files that instances and builds write. Rotation copies and truncates, because the writers hold the file open
-// for append and are never told; what they write between the two is lost, at most some lines at each 10 MiB.
-// G5: a log has at most its limit plus three copies of it.
+// The files that instances and builds write. Rotation copies and truncates, because the writers hold the file
+// open for append and are never told; what they write between the two is lost.
+// G5: past its limit a log is cut at the next look, and three copies are kept.
 import type { Host } from '../host.ts';
 
 const tailLines = 20;

@@ -1,6 +1,6 @@
-// Environments as processes of this machine: a release is materialised and built once (release-folder.ts), its
-// instances are launched on free ports and proven by health (health-probe.ts), adopted again by a restarted
-// controller, and ended as whole process groups (instance-process.ts).
+// Environments as processes of this machine: a release is materialised and built once (release-folder.ts),
+// its instances are launched on free ports and proven by health (health-probe.ts), adopted again by a
+// restarted controller, and ended as whole process groups (instance-process.ts).
 // K2: a plan is recorded before its process is spawned. K6: ready only by proof. K9 is the caller's: what is
 // stopped here is what the caller names, and what a failed `prepare` itself has started.
 import { CrossfadeError, errorText } from '../errors.ts';
@@ -77,7 +77,7 @@ export class ProcessDriver implements EnvironmentDriver {
     await this.#processes.endGroup(plan, this.#failedGraceMs);
     const groups = await this.#host.processes.listeningGroups(plan.port);
     if (groups.length > 0) {
-      const text = `port ${plan.port} of instance ${plan.nonce} is taken by process group ${groups.join(', ')}`;
+      const text = `port ${plan.port} of ${plan.nonce} is taken by process group ${groups.join(', ')}`;
       throw new CrossfadeError('port-in-use', text, 'prepare the environment again: crossfade retry');
     }
     await this.#processes.launch(plan, spec, folder);

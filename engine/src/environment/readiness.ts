@@ -1,6 +1,6 @@
 // Waits until an instance is ready and proven, and tells why it did not become so. Shared by the drivers.
-// K8: the wait has a deadline. K6: it ends in `ready` only by a proof; a healthy answer of the wrong release is a
-// failure of its own, known after three in a row, not only at the deadline.
+// K8: the wait has a deadline. K6: it ends in `ready` only by a proof; a healthy answer of the wrong release
+// is a failure of its own, known after three in a row, not only at the deadline.
 import type { Clock } from '../host.ts';
 import { pause } from '../host.ts';
 import type { HealthSpec, PrepareFailure } from './environment-driver.ts';
@@ -17,7 +17,7 @@ const wrongLimit = 3;
 // While nothing listens the next look is soon: most instances are up in less than one interval.
 const refusedPauseMs = 100;
 
-/** `departure`, if the driver can tell, says that there is no process any more; `heard`: it had listened before. */
+/** `departure`, where a driver can tell, says why there is no process any more; `heard`: it had listened. */
 export async function awaitReady(request: {
   readonly clock: Clock;
   readonly health: HealthSpec;

@@ -1,7 +1,8 @@
-// STATE/releases/rN: the files of a release, from a git commit (a worktree) or from a folder (a snapshot), built
-// once. STATE/releases/rN.json is written when all of it is done; a folder without it is half-made and is made anew.
-// K3: so `ready` may be called again after any crash. A worktree keeps its commit from git's gc while it is here;
-// the ref that pins the release for good is made with the release, not here.
+// STATE/releases/rN: the files of a release, from a git commit (a worktree) or from a folder (a snapshot),
+// built once. STATE/releases/rN.json is written when all of it is done; a folder without it is half-made and
+// is made anew.
+// K3: so `ready` may be called again after any crash. A worktree keeps its commit from git's gc while it is
+// here; the ref that pins the release for good is made with the release, not here.
 import { CrossfadeError } from '../errors.ts';
 import { writeDurably, type Host, type RunResult } from '../host.ts';
 import { linkDependencies } from './dependency-links.ts';

@@ -14,11 +14,12 @@ export function cohortKey(
   target: string,
 ): string | undefined {
   for (const source of sources) {
-    const found = 'header' in source
-      ? headerValue(rawHeaders, source.header.toLowerCase())
-      : 'cookie' in source
-        ? cookieValue(rawHeaders, source.cookie)
-        : queryValue(target, source.query);
+    const found =
+      'header' in source
+        ? headerValue(rawHeaders, source.header.toLowerCase())
+        : 'cookie' in source
+          ? cookieValue(rawHeaders, source.cookie)
+          : queryValue(target, source.query);
     if (found !== undefined && found !== '' && found.length <= keyLimit) return utf8(found);
   }
   return undefined;

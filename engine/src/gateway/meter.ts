@@ -24,6 +24,8 @@ export type ArmIdentity = {
 /** The counts of one arm since the last frame. */
 export class ArmMeter {
   readonly identity: ArmIdentity;
+  /** Requests and connections that may still be counted here. */
+  held = 0;
   readonly #random: () => number;
   #requests = 0;
   #keyless = 0;
@@ -131,6 +133,7 @@ export type FrameListener = (frame: SampleFrame) => void;
 
 export class Meter {
   readonly #arms = new Map<string, ArmMeter>();
+  #inTable: ReadonlySet<string> = new Set();
   readonly #unitSecret: string;
   readonly #random: () => number;
   readonly #listeners = new Set<FrameListener>();
@@ -161,14 +164,13 @@ export class Meter {
   swap(next: { epoch: number; version: number }, arms: readonly ArmIdentity[], now: number): void {
     if (this.#version.epoch > 0) this.cut(now);
     this.#version = { epoch: next.epoch, version: next.version };
-    const kept = new Set(arms.map(nameOf));
-    // An arm that left keeps its meter while requests on it end; an empty one is made again when needed.
-    for (const [name, arm] of this.#arms) if (!kept.has(name) && arm.isEmpty) this.#arms.delete(name);
+    this.#inTable = new Set(arms.map(nameOf));
     for (const identity of arms) this.arm(identity);
   }
 
   /** Makes a frame for each service and hands it out, or keeps it for whoever listens next. */
   cut(now: number): void {
+    this.#forget();
     const services = Map.groupBy(this.#arms.values(), (arm) => arm.identity.service);
     for (const [service, arms] of services) {
       const isQuiet = arms.every((arm) => arm.isEmpty);
@@ -185,6 +187,13 @@ export class Meter {
     this.#listeners.add(listener);
     for (const frame of missed) listener(frame);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** An arm that left the table keeps its meter until the last request on it is counted and reported. */
+  #forget(): void {
+    for (const [name, arm] of this.#arms) {
+      if (arm.isEmpty && arm.held === 0 && !this.#inTable.has(name)) this.#arms.delete(name);
+    }
   }
 
   #take(arm: ArmMeter): EnvironmentSample {

@@ -28,7 +28,13 @@ export type Refusal = {
 };
 
 export function refuse(status: number, code: string, message: string, retryAfterSeconds?: number): Refusal {
-  return { kind: 'refusal', status, code, message, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+  return {
+    kind: 'refusal',
+    status,
+    code,
+    message,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
 }
 
 type Seen = {
@@ -46,15 +52,19 @@ export function readRequestHead(request: IncomingMessage, wantsUpgrade: boolean)
   const seen = scan(request.rawHeaders);
   const method = request.method ?? '';
   const isVersion11 = request.httpVersionMinor === 1;
-  if (request.httpVersionMajor !== 1) return refuse(505, 'bad-version', 'only HTTP/1.0 and HTTP/1.1 are spoken here');
-  if (method === 'TRACE' || method === 'CONNECT') return refuse(405, 'bad-method', `${method} is not forwarded`);
+  if (request.httpVersionMajor !== 1)
+    return refuse(505, 'bad-version', 'only HTTP/1.0 and HTTP/1.1 are spoken here');
+  if (method === 'TRACE' || method === 'CONNECT')
+    return refuse(405, 'bad-method', `${method} is not forwarded`);
   if (seen.hosts > 1) return refuse(400, 'bad-host', 'more than one Host header');
   if (isVersion11 && seen.hosts === 0) return refuse(400, 'bad-host', 'no Host header');
-  if (seen.host !== undefined && !hostText.test(seen.host)) return refuse(400, 'bad-host', 'the Host header is no host');
+  if (seen.host !== undefined && !hostText.test(seen.host))
+    return refuse(400, 'bad-host', 'the Host header is no host');
   if (seen.overrides > 1) return refuse(403, 'bad-override', 'more than one override header');
   const coded = seen.coding !== undefined;
   if (coded && !isVersion11) return refuse(400, 'bad-framing', 'HTTP/1.0 has no transfer codings');
-  if (coded && seen.length !== undefined) return refuse(400, 'bad-framing', 'both Content-Length and Transfer-Encoding');
+  if (coded && seen.length !== undefined)
+    return refuse(400, 'bad-framing', 'both Content-Length and Transfer-Encoding');
   if (coded && seen.coding?.toLowerCase() !== 'chunked') {
     return refuse(501, 'bad-framing', 'the only transfer coding spoken here is chunked');
   }
@@ -70,7 +80,10 @@ export function readRequestHead(request: IncomingMessage, wantsUpgrade: boolean)
 /** Whether Node shall treat it as an upgrade: a GET of HTTP/1.1, to something else than HTTP/2. */
 export function isUpgrade(request: IncomingMessage): boolean {
   const upgrade = request.headers.upgrade;
-  const protocols = upgrade?.toLowerCase().split(',').map((each) => each.trim());
+  const protocols = upgrade
+    ?.toLowerCase()
+    .split(',')
+    .map((each) => each.trim());
   if (!protocols || protocols.includes('h2c') || protocols.includes('h2')) return false;
   return request.method === 'GET' && request.httpVersionMinor === 1;
 }
@@ -96,7 +109,11 @@ function scan(raw: readonly string[]): Seen {
   return seen;
 }
 
-const scannedLengths = new Set(['host', 'upgrade', 'connection', 'content-length', 'transfer-encoding', 'x-crossfade-override'].map((name) => name.length));
+const scannedLengths = new Set(
+  ['host', 'upgrade', 'connection', 'content-length', 'transfer-encoding', 'x-crossfade-override'].map(
+    (name) => name.length,
+  ),
+);
 
 function note(seen: Seen, name: string, value: string): void {
   switch (name) {
@@ -177,7 +194,10 @@ export function clientSide(request: IncomingMessage, trustedProxies: ReadonlySet
   if (!trustedProxies.has(address)) {
     return { address, scheme: 'http', forwardedFor: undefined, forwardedHost: undefined };
   }
-  const one = (name: string) => String(request.headers[name] ?? '').split(',')[0]!.trim();
+  const one = (name: string) =>
+    String(request.headers[name] ?? '')
+      .split(',')[0]!
+      .trim();
   return {
     address,
     scheme: one('x-forwarded-proto').toLowerCase() === 'https' ? 'https' : 'http',
@@ -210,7 +230,10 @@ export function forwardedHead(
   const forwardedHost = client.forwardedHost ?? head.host;
   if (forwardedHost !== undefined) text += `X-Forwarded-Host: ${forwardedHost}\r\n`;
   if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
-  text += head.upgrade === undefined ? 'Connection: keep-alive\r\n' : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
+  text +=
+    head.upgrade === undefined
+      ? 'Connection: keep-alive\r\n'
+      : `Connection: Upgrade\r\nUpgrade: ${head.upgrade}\r\n`;
   return `${text}\r\n`;
 }
 

@@ -1,7 +1,7 @@
 // A guard with an absolute limit on a share: failing answers (errors) or slow ones (latency). Unknown until there is
 // evidence (K6): `minUnits` distinct cohort keys, or five failing ones for a breach.
-import type { ArmName, Evidence, EvidenceState, Observation } from './evidence.ts';
-import { addTo, emptyTally, failedShare, type Tally } from './tally.ts';
+import type { Evidence, EvidenceState, Observation } from './evidence.ts';
+import { addTo, emptyTally, failedShare, type Counted, type Tally } from './tally.ts';
 
 export type ShareGuardConfig = {
   readonly name: 'errors' | 'latency';
@@ -28,13 +28,18 @@ export function openShareGuard(config: ShareGuardConfig): ShareGuardState {
 export function observeShare(state: ShareGuardState, o: Observation): ShareGuardState {
   const { config } = state;
   const tally = state[o.arm];
-  if (config.overMs === undefined)
-    return { ...state, [o.arm]: addTo(tally, o, o.requests, o.failed, o.failedUnits) };
+  return {
+    ...state,
+    [o.arm]: addTo(tally, o, countedBy(config, o), Math.max(config.minUnits, enoughFailingUnits)),
+  };
+}
+
+function countedBy(config: ShareGuardConfig, o: Observation): Counted {
+  if (config.overMs === undefined) return { total: o.requests, failed: o.failed, failedUnits: o.failedUnits };
   const overMs = config.overMs;
-  const slow = o.latenciesMs.filter((each) => each > overMs).length;
+  const failed = o.latenciesMs.filter((each) => each > overMs).length;
   // The sample does not say whose answer was slow; one slow answer is at most one unit.
-  const slowUnits = o.units.slice(0, slow);
-  return { ...state, [o.arm]: addTo(tally, o, o.latenciesMs.length, slow, slowUnits) };
+  return { total: o.latenciesMs.length, failed, failedUnits: o.units.slice(0, failed) };
 }
 
 /** What the guard says at wall time `t` (ms). */
@@ -81,7 +86,7 @@ function text(
     config.overMs === undefined ? 'requests failed' : `answers took over ${config.overMs / 1000} s`;
   if (candidate.total === 0) return `no requests on the candidate yet, needs ${config.minUnits} users`;
   const limit = `limit ${percent(config.max)}`;
-  const own = `${candidate.failed} of ${candidate.total} ${what} on the candidate (${limit}, ${candidate.unitCount} users)`;
+  const own = `${candidate.failed} of ${candidate.total} ${what} on the candidate (${limit}, ${userCount(config, candidate)})`;
   const other = stable.total === 0 ? 'no traffic on stable' : `stable ${stable.failed} of ${stable.total}`;
   if (state !== 'unknown') return `${own}; ${other}`;
   const stale =
@@ -89,11 +94,10 @@ function text(
   return `${own}; ${stale ?? `needs ${config.minUnits} users`}`;
 }
 
-function percent(value: number): string {
-  return `${Math.round(value * 1000) / 10} %`;
+function userCount(config: ShareGuardConfig, tally: Tally): string {
+  return tally.unitCount >= config.minUnits ? `${config.minUnits} users or more` : `${tally.unitCount} users`;
 }
 
-/** Which arms this guard has seen since the step began. */
-export function hasSeen(state: ShareGuardState, arm: ArmName): boolean {
-  return state[arm].total > 0;
+function percent(value: number): string {
+  return `${Math.round(value * 1000) / 10} %`;
 }

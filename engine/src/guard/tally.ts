@@ -1,10 +1,8 @@
 // Counts of one arm since the step began and over the last 60 s, for guards with an absolute limit. Plain JSON.
-// G5: at most 61 seconds and 10 000 remembered units; beyond that the count of units stays at its limit, which is far
-// above any `minUnits`.
+// G5: at most 61 seconds, and as many remembered units as a verdict needs: a count at its limit means at least that.
 import type { Observation } from './evidence.ts';
 
 const windowMs = 60_000;
-const maxUnits = 10_000;
 
 type Second = { readonly t: number; readonly total: number; readonly failed: number };
 
@@ -30,17 +28,18 @@ export const emptyTally: Tally = {
   lastAt: 0,
 };
 
-/** Adds one observation; `total` and `failed` say what this guard counts of it. */
-export function addTo(
-  tally: Tally,
-  o: Observation,
-  total: number,
-  failed: number,
-  failedUnits: readonly string[],
-): Tally {
+export type Counted = {
+  readonly total: number;
+  readonly failed: number;
+  readonly failedUnits: readonly string[];
+};
+
+/** Adds one observation; `counted` says what this guard counts of it, `unitLimit` how many units it must tell apart. */
+export function addTo(tally: Tally, o: Observation, counted: Counted, unitLimit: number): Tally {
+  const { total, failed, failedUnits } = counted;
   if (total === 0) return tally;
-  const units = remember(tally.units, tally.unitCount, o.units);
-  const broken = remember(tally.failedUnits, tally.failedUnitCount, failedUnits);
+  const units = remember(tally.units, tally.unitCount, o.units, unitLimit);
+  const broken = remember(tally.failedUnits, tally.failedUnitCount, failedUnits, unitLimit);
   return {
     total: tally.total + total,
     failed: tally.failed + failed,
@@ -59,12 +58,18 @@ function remember(
   known: Readonly<Record<string, true>>,
   count: number,
   units: readonly string[],
+  limit: number,
 ): Remembered {
-  const fresh = new Set(units.filter((unit) => known[unit] === undefined));
-  if (fresh.size === 0 || count >= maxUnits) return { known, count };
+  if (count >= limit || units.length === 0) return { known, count };
   const added: Record<string, true> = { ...known };
-  for (const unit of fresh) added[unit] = true;
-  return { known: added, count: count + fresh.size };
+  let size = count;
+  for (const unit of units) {
+    if (size >= limit) break;
+    if (added[unit]) continue;
+    added[unit] = true;
+    size++;
+  }
+  return { known: added, count: size };
 }
 
 function addSecond(window: readonly Second[], at: number, total: number, failed: number): readonly Second[] {

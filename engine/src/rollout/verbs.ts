@@ -243,8 +243,9 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
 }
 
 function rollback(state: State, event: Verb<'rollback-requested'>): VerbOutcome {
-  const destination = rollbackDestination(state, event.to);
   const rollout = unfinished(state);
+  if (rollout?.kind === 'rollback' && rollout.phase.kind !== 'stuck') return next(state);
+  const destination = rollbackDestination(state, event.to);
   if (rollout && !rollout.stable) return abort(state, { ...event, kind: 'abort-requested' });
   if (destination.kind === 'none') return refused('unknown-destination', destination.text, destination.hint);
   const { release } = destination;
@@ -264,7 +265,6 @@ function rollback(state: State, event: Verb<'rollback-requested'>): VerbOutcome 
       '`crossfade rollback` without a destination',
     );
   }
-  if (rollout.kind === 'rollback') return next(state);
   const thenTo = release === rollout.stable!.release ? {} : { thenTo: release };
   return next(startRollback(state, { ...cause, ...thenTo }));
 }

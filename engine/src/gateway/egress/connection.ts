@@ -53,12 +53,19 @@ export type Timeouts = {
   readonly poolIdleMs: number;
 };
 
-export type Target = { readonly host: string; readonly port: number; readonly tls: tls.ConnectionOptions | undefined };
+export type Target = {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: tls.ConnectionOptions | undefined;
+};
 
 type Phase = 'connecting' | 'idle' | 'waiting' | 'answering' | 'detached' | 'closed';
 
 /** What the pool does with it afterwards. */
-export type ConnectionOwner = { onIdle(connection: Connection): void; onClosed(connection: Connection): void };
+export type ConnectionOwner = {
+  onIdle(connection: Connection): void;
+  onClosed(connection: Connection): void;
+};
 
 export class Connection implements ParserSink {
   readonly #socket: net.Socket;
@@ -120,6 +127,17 @@ export class Connection implements ParserSink {
     return this.#socket.write(chunk, 'latin1');
   }
 
+  writeChunk(chunk: Buffer): boolean {
+    this.#ticks = 0;
+    this.#socket.cork();
+    this.#socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+    this.#socket.write(chunk);
+    const hasRoom = this.#socket.write('\r\n', 'latin1');
+    this.#socket.uncork();
+    return hasRoom;
+  }
+
+  /** The request is whole. */
   finish(): void {
     this.#isRequestWhole = true;
     this.#ticks = 0;
@@ -154,7 +172,8 @@ export class Connection implements ParserSink {
       case 'waiting':
         return this.#tickWaiting(waitedMs);
       case 'answering':
-        if (waitedMs > this.#timeouts.responseIdleMs) this.#fail(this.#isPaused ? 'reader-stalled' : 'truncated');
+        if (waitedMs > this.#timeouts.responseIdleMs)
+          this.#fail(this.#isPaused ? 'reader-stalled' : 'truncated');
         return;
       case 'detached':
       case 'closed':
@@ -242,20 +261,14 @@ export class Connection implements ParserSink {
     this.#phase = 'detached';
     const socket = this.#socket;
     socket.pause();
-    for (const [event, listener] of this.#listeners()) socket.removeListener(event, listener);
+    socket.removeListener('data', this.#onData);
+    socket.removeListener('end', this.#onEndOfInput);
+    socket.removeListener('drain', this.#onDrain);
+    socket.removeListener('error', this.#onError);
+    socket.removeListener('close', this.#onClose);
     this.#owner.onClosed(this);
     if (receiver) receiver.onUpgrade(head, socket, this.#parser.rest);
     else socket.destroy();
-  }
-
-  #listeners(): [string, (...values: never[]) => void][] {
-    return [
-      ['data', this.#onData],
-      ['end', this.#onEndOfInput],
-      ['drain', this.#onDrain],
-      ['error', this.#onError],
-      ['close', this.#onClose],
-    ];
   }
 
   readonly #onEndOfInput = (): void => {

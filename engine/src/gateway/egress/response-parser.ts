@@ -111,7 +111,7 @@ export class ResponseParser {
     const end = data.indexOf('\r\n\r\n');
     if (end === -1) return data.length > headLimitBytes ? 'bad' : 'more';
     if (end > headLimitBytes) return 'bad';
-    const head = parseHead(data.latin1Slice(0, end), this.#method);
+    const head = parseHead(data.toString('latin1', 0, end), this.#method);
     if (!head) return 'bad';
     if (head.status === 101) return this.#acceptUpgrade(head, end + 4);
     if (head.status < 200) {
@@ -151,7 +151,7 @@ export class ResponseParser {
     const end = data.indexOf('\r\n');
     if (end === -1) return data.length > chunkLineLimitBytes ? 'bad' : 'more';
     // Extensions are dropped: nobody needs them, and they have been used to smuggle.
-    const match = end > chunkLineLimitBytes ? null : chunkLine.exec(data.latin1Slice(0, end));
+    const match = end > chunkLineLimitBytes ? null : chunkLine.exec(data.toString('latin1', 0, end));
     if (!match) return 'bad';
     this.#remaining = Number.parseInt(match[1]!, 16);
     this.#state = this.#remaining === 0 ? 'trailers' : 'chunk';
@@ -172,7 +172,8 @@ export class ResponseParser {
     }
     const end = data.indexOf('\r\n\r\n');
     if (end === -1) return data.length > trailerLimitBytes ? 'bad' : 'more';
-    const trailers = end > trailerLimitBytes ? undefined : parseFields(data.latin1Slice(0, end).split('\r\n'), 0);
+    const trailers =
+      end > trailerLimitBytes ? undefined : parseFields(data.toString('latin1', 0, end).split('\r\n'), 0);
     if (!trailers) return 'bad';
     this.#end(trailers);
     return end + 4;

@@ -43,12 +43,21 @@ export class Upstream implements ConnectionOwner {
     const port = Number(this.url.port) || (isSecure ? 443 : 80);
     const name = isIP(host) ? {} : { servername: host };
     const trust = certificates === undefined ? {} : { ca: certificates };
-    this.#target = { host, port, tls: isSecure ? { ALPNProtocols: ['http/1.1'], ...name, ...trust } : undefined };
+    this.#target = {
+      host,
+      port,
+      tls: isSecure ? { ALPNProtocols: ['http/1.1'], ...name, ...trust } : undefined,
+    };
   }
 
   /** It refused a connection within the last second. */
   get isAvoided(): boolean {
     return this.#avoidedTicks > 0;
+  }
+
+  /** Nothing of it is open any more. */
+  get isDone(): boolean {
+    return this.#connections.size === 0;
   }
 
   /** Gets the receiver a connection, now or when it is open; undefined when there are too many. */

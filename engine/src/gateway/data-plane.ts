@@ -1,0 +1,170 @@
+// The gateway as a whole: its parts put together, its two doors opened and closed. One readable wiring, no decisions.
+// W1 the table and the overrides are read before the first connection is accepted (G4). W2 closing stops accepting,
+// tells the voice sessions, waits for requests up to a deadline, then ends what is left.
+import type { Server } from 'node:http';
+import type { Override } from '../api/route-table.ts';
+import type { Host, Timer } from '../host.ts';
+import { Brake, type OverrideAnswer } from './brake.ts';
+import { makeControl, type OverrideRequest } from './control.ts';
+import { Fleet } from './egress/fleet.ts';
+import { tickMs, type Timeouts } from './egress/connection.ts';
+import { Gateway } from './gateway.ts';
+import { ingressLimits, makeIngress, type IngressLimits } from './ingress.ts';
+import { frameMs, Meter } from './meter.ts';
+import { OwnPages } from './own-pages.ts';
+import { RouteTableStore, type PushResult } from './route-table.ts';
+import { deriveSecret } from './secret.ts';
+import { Voice } from './voice/voice.ts';
+
+export type DataPlaneOptions = {
+  readonly host: Host;
+  /** Where the table and the overrides are kept. */
+  readonly stateFolder: string;
+  /** 32 bytes in hex, shared with the controller. */
+  readonly key: string;
+  readonly timeouts?: Partial<Timeouts>;
+  readonly limits?: Partial<IngressLimits>;
+  readonly trustedProxies?: readonly string[];
+  /** PEM authorities to trust for https instances, in place of the system's. */
+  readonly certificates?: string;
+};
+
+export const defaultTimeouts: Timeouts = {
+  connectMs: 2_000,
+  headMs: 60_000,
+  requestIdleMs: 30_000,
+  responseIdleMs: 300_000,
+  poolIdleMs: 4_000,
+};
+
+export class DataPlane {
+  readonly ingress: Server;
+  readonly control: Server;
+  readonly #host: Host;
+  readonly #tables: RouteTableStore;
+  readonly #brake: Brake;
+  readonly #meter: Meter;
+  readonly #fleet: Fleet;
+  readonly #gateway: Gateway;
+  readonly #voice: Voice;
+  readonly #pages: OwnPages;
+  #timers: Timer[] = [];
+
+  constructor(options: DataPlaneOptions) {
+    const { host, stateFolder, key } = options;
+    const trustedProxies = new Set(options.trustedProxies ?? []);
+    this.#host = host;
+    this.#tables = new RouteTableStore(host.files, `${stateFolder}/gateway-table.json`);
+    this.#brake = new Brake(host.files, `${stateFolder}/gateway-overrides.json`, this.#tables.current);
+    this.#meter = new Meter(deriveSecret(key, 'units'), Number.parseInt(host.randomHex(4), 16));
+    this.#fleet = new Fleet({ ...defaultTimeouts, ...options.timeouts }, this.#meter, options.certificates);
+    this.#voice = new Voice({
+      host,
+      key,
+      meter: this.#meter,
+      table: () => this.#tables.current,
+      overrides: () => this.#brake.overrides,
+    });
+    this.#pages = new OwnPages(host, () => this.health(), this.#voice);
+    this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: this.#pages, trustedProxies });
+    this.#meter.show({
+      leases: (environment) => this.#fleet.leases(environment),
+      activeSessions: (release) => this.#voice.active(release),
+    });
+    this.ingress = makeIngress({ ...ingressLimits, ...options.limits }, this.#gateway);
+    this.control = makeControl(this.#controlCalls(), host);
+    this.#useTable();
+    this.#beat(tickMs, () => this.#fleet.tick());
+    this.#beat(frameMs, () => this.#meter.cut(host.clock.now()));
+    this.#beat(1_000, () => this.#voice.tick());
+  }
+
+  health(): unknown {
+    const table = this.#tables.current;
+    if (table) return { ok: true, serving: true, epoch: table.epoch, version: table.version };
+    return { ok: true, serving: false, reason: `route table ${this.#tables.absence.kind}` };
+  }
+
+  /** Why no traffic is served, for the log; undefined when it is. */
+  get problem(): string | undefined {
+    if (this.#tables.current)
+      return this.#brake.loaded === 'torn' ? 'the overrides on disk are torn' : undefined;
+    const absence = this.#tables.absence;
+    return absence.kind === 'torn'
+      ? `the route table on disk is torn: ${absence.text}`
+      : 'there is no route table yet';
+  }
+
+  /** Stops accepting, lets requests finish for `graceMs`, then cuts what is left. */
+  async close(graceMs: number): Promise<void> {
+    this.#voice.announceMove();
+    const requests = new Promise<void>((resolve) => void this.ingress.close(() => resolve()));
+    this.ingress.closeIdleConnections();
+    const late = new Promise<void>((resolve) => void this.#host.clock.timer(graceMs, resolve));
+    await Promise.race([requests, late]);
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+    this.#voice.close();
+    this.ingress.closeAllConnections();
+    this.#fleet.close();
+    this.control.closeAllConnections();
+    this.control.close();
+  }
+
+  #controlCalls(): Parameters<typeof makeControl>[0] {
+    return {
+      health: () => this.health(),
+      state: () => ({
+        pid: process.pid,
+        table: this.#tables.current ?? null,
+        overrides: [...this.#brake.overrides],
+        leases: this.#fleet.allLeases(),
+        sessions: this.#voice.activeByRelease(),
+      }),
+      push: (body) => this.#push(body),
+      override: (wanted, requestId) => this.#override(wanted, requestId),
+      listen: (listener) => this.#meter.listen(listener),
+      handover: (wanted) => this.#voice.handover(wanted),
+      progress: (id) => this.#voice.progress(id),
+      sessions: () => this.#voice.list(),
+      giveSecrets: (secrets) => this.#voice.giveSecrets(secrets),
+      publish: (status) => this.#pages.publish(status),
+    };
+  }
+
+  #push(body: unknown): PushResult {
+    const result = this.#tables.push(body);
+    if (result.kind !== 'in-use') return result;
+    this.#brake.end(result.table.endsOverrides);
+    if (result.isNew) this.#useTable();
+    else this.#gateway.obey(this.#brake.overrides);
+    return result;
+  }
+
+  #override(wanted: OverrideRequest, requestId: string | undefined): OverrideAnswer | undefined {
+    const now = this.#host.clock.now();
+    const id = wanted.id ?? requestId ?? this.#host.randomHex(8);
+    const next: Override = { ...wanted, id, at: wanted.at ?? now };
+    const answer = this.#brake.apply(next, requestId ?? id, now);
+    this.#gateway.obey(this.#brake.overrides);
+    return answer;
+  }
+
+  #useTable(): void {
+    const table = this.#tables.current;
+    if (table) this.#fleet.swap(table, this.#host.clock.now());
+    this.#gateway.obey(this.#brake.overrides);
+  }
+
+  /** Calls `act` each `everyMs` until closed. */
+  #beat(everyMs: number, act: () => void): void {
+    const place = this.#timers.length;
+    const again = () => {
+      this.#timers[place] = this.#host.clock.timer(everyMs, () => {
+        again();
+        act();
+      });
+    };
+    again();
+  }
+}

@@ -1,0 +1,155 @@
+// The one request path, with all the branching in it: accept → cohort key → route table → slot → lease → forward →
+// meter → release. Keeps G1 (the table is taken once for a request), G2, G3 (slot.ts), G4 (no table: 503, never a
+// guess). `/status`, `/status/*` and `/_crossfade/*` are the gateway's own; everything else is the app's.
+// Leaves the bytes to forward.ts, the table to its store, and who may say what to control.ts.
+import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { verifyOverride } from '../api/override-header.ts';
+import { armOf } from '../api/route-table.ts';
+import type { Host } from '../host.ts';
+import { cohortKey, mintedCookie, setCookie } from './cohort-key.ts';
+import type { Fleet, FleetArm, FleetService } from './egress/fleet.ts';
+import { Forward } from './egress/forward.ts';
+import { Lease } from './egress/lease.ts';
+import { sendRefusal } from './own-answer.ts';
+import {
+  clientSide,
+  readRequestHead,
+  refuse,
+  type ClientSide,
+  type Refusal,
+  type RequestHead,
+} from './request-head.ts';
+import { overridesInForce, roleOf, slotOf, type InForce } from './slot.ts';
+import type { Override } from '../api/route-table.ts';
+
+/** What the gateway answers by itself; false when the path is not known there. */
+export type OwnPaths = {
+  request(request: IncomingMessage, response: ServerResponse, path: string): boolean;
+  upgrade(request: IncomingMessage, socket: Duplex, ahead: Buffer, path: string, client: ClientSide): boolean;
+};
+
+export type GatewayParts = {
+  readonly host: Host;
+  /** Hex; shared with the controller. */
+  readonly key: string;
+  readonly fleet: Fleet;
+  readonly own: OwnPaths;
+  readonly trustedProxies: ReadonlySet<string>;
+};
+
+/** Where a request goes, or why not. */
+type Way =
+  | Refusal
+  | {
+      readonly kind: 'way';
+      readonly arm: FleetArm;
+      readonly key: string | undefined;
+      readonly isProbe: boolean;
+      readonly setCookie: string | undefined;
+    };
+
+const noOverrides: InForce = { emergency: undefined, braked: new Set() };
+
+export class Gateway {
+  readonly #parts: GatewayParts;
+  #inForce: InForce = noOverrides;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+  }
+
+  /** The overrides or the table changed. */
+  obey(overrides: readonly Override[]): void {
+    const service = this.#parts.fleet.service;
+    this.#inForce = service ? overridesInForce(overrides, service.name) : noOverrides;
+  }
+
+  onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const head = readRequestHead(request, false);
+    if (head.kind === 'refusal') return sendRefusal(response, head);
+    const path = ownPath(head.target);
+    if (path === undefined) return this.#send(request, response, head, undefined);
+    if (!this.#parts.own.request(request, response, path)) sendRefusal(response, unknownPath);
+  }
+
+  onUpgrade(request: IncomingMessage, socket: Duplex, ahead: Buffer): void {
+    const response = answerOn(request, socket as Socket);
+    const head = readRequestHead(request, true);
+    if (head.kind === 'refusal') return sendRefusal(response, head);
+    const path = ownPath(head.target);
+    if (path === undefined) return this.#send(request, response, head, ahead);
+    const client = clientSide(request, this.#parts.trustedProxies);
+    response.detachSocket(socket as Socket);
+    if (this.#parts.own.upgrade(request, socket, ahead, path, client)) return;
+    response.assignSocket(socket as Socket);
+    sendRefusal(response, unknownPath);
+  }
+
+  #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    ahead: Buffer | undefined,
+  ): void {
+    const client = clientSide(request, this.#parts.trustedProxies);
+    const way = this.#wayOf(request, head, client);
+    if (way.kind === 'refusal') return sendRefusal(response, way);
+    const { arm, key, isProbe } = way;
+    const lease = new Lease({ arm, key, isMeasured: !isProbe, isUpgrade: ahead !== undefined });
+    const additions = { release: arm.arm.release, setCookie: way.setCookie };
+    new Forward({ request, response, head, client, lease, additions, ...(ahead && { ahead }) }).start();
+  }
+
+  #wayOf(request: IncomingMessage, head: RequestHead, client: ClientSide): Way {
+    const service = this.#parts.fleet.service;
+    if (!service) return noTable;
+    if (head.override !== undefined) return this.#probeWay(service, head.override);
+    const { cohort } = service.table;
+    let key = cohortKey(cohort, request.rawHeaders, head.target);
+    let cookie: string | undefined;
+    if (key === undefined) {
+      const name = mintedCookie(cohort, request);
+      // The key made now decides this very request, so that the page and what it loads come from one release.
+      if (name !== undefined) {
+        key = this.#parts.host.randomHex(16);
+        cookie = setCookie(name, key, client.scheme === 'https');
+      }
+    }
+    const arm = service.arms[slotOf(service.table, this.#inForce, key)]!;
+    return { kind: 'way', arm, key, isProbe: false, setCookie: cookie };
+  }
+
+  #probeWay(service: FleetService, header: string): Way {
+    const environment = verifyOverride(this.#parts.key, header, this.#parts.host.clock.now());
+    if (environment === undefined) return badOverride;
+    const role = roleOf(service.table, armOf(service.table, environment));
+    const arm = role && service.arms[role];
+    if (!arm) return refuse(503, 'no-instance', `${environment} is not in the route table`, 1);
+    return { kind: 'way', arm, key: undefined, isProbe: true, setCookie: undefined };
+  }
+}
+
+const noTable = refuse(503, 'no-table', 'the gateway has no route table', 1);
+const badOverride = refuse(403, 'bad-override', 'the override header is not valid');
+const unknownPath = refuse(404, 'not-found', 'the gateway has nothing at this path');
+
+/** The path without its query when it is the gateway's own; undefined when it is the app's. */
+function ownPath(target: string): string | undefined {
+  if (!target.startsWith('/status') && !target.startsWith('/_crossfade')) return undefined;
+  const question = target.indexOf('?');
+  const path = question === -1 ? target : target.slice(0, question);
+  const isOwn = /^\/(status|_crossfade)(\/|$)/.test(path);
+  return isOwn ? path : undefined;
+}
+
+/** An answer on the socket of an upgrade request, for when it is refused; the connection ends behind it. */
+function answerOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once('finish', () => socket.destroySoon());
+  socket.on('error', () => socket.destroy());
+  return response;
+}

@@ -1,0 +1,37 @@
+// Answers that the gateway makes itself. A refusal is told apart from the app's own by X-Crossfade-Error.
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Refusal } from './request-head.ts';
+
+/** Sends a refusal, if the answer has not begun. */
+export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+  if (response.headersSent || response.destroyed) return;
+  const body = JSON.stringify({ error: { code: refusal.code, message: refusal.message } });
+  const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
+  headers.push('Cache-Control', 'no-store', 'X-Crossfade-Error', refusal.code);
+  if (refusal.retryAfterSeconds !== undefined) headers.push('Retry-After', String(refusal.retryAfterSeconds));
+  // What is left of a body that nobody wants would be read to its end: the client is told to go instead.
+  if (!response.req.complete) headers.push('Connection', 'close');
+  response.writeHead(refusal.status, headers);
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  send(response, status, 'application/json', JSON.stringify(value));
+}
+
+export function send(response: ServerResponse, status: number, type: string, body: string): void {
+  const length = String(Buffer.byteLength(body));
+  response.writeHead(status, ['Content-Type', type, 'Content-Length', length, 'Cache-Control', 'no-store']);
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+/** A refusal on a socket that has no parsed request, or is no longer HTTP; closes it. */
+export function sendRaw(socket: Duplex, status: number, reason: string, code: string, extra = ''): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ error: { code, message: reason.toLowerCase() } });
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `X-Crossfade-Error: ${code}\r\n${extra}Connection: close\r\n\r\n${body}`,
+  );
+}
