@@ -97,7 +97,7 @@ export class Supervisor {
     while (performance.now() < until) {
       const line = this.#saidSince(part.name, from);
       if (line?.event === `${part.name}-listening`) return;
-      if (line?.event === 'failed') throw failureOf(line);
+      if (line?.event === `${part.name}-failed`) throw failureOf(line);
       if (part.child!.exitCode !== null) {
         throw new CrossfadeError(
           'internal',

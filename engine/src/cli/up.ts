@@ -38,7 +38,7 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   try {
     await endLeftovers(found);
     await supervisor.start('gateway', [
-      '--folder',
+      '--state',
       found.stateFolder,
       '--listen',
       found.config.listen.gateway,

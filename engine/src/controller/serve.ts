@@ -201,10 +201,8 @@ if (import.meta.main) {
       error instanceof CrossfadeError
         ? error
         : new CrossfadeError('internal', errorText(error), undefined, error);
-    log.error({ code: known.code, text: known.message, stack: known.stack }, 'controller-failed');
-    process.stdout.write(
-      `${JSON.stringify({ event: 'failed', code: known.code, message: known.message, hint: known.hint })}\n`,
-    );
+    const { code, message, hint } = known;
+    process.stdout.write(`${JSON.stringify({ event: 'controller-failed', code, message, hint, stack: known.stack })}\n`);
     process.exit(known.exitCode);
   });
 }
