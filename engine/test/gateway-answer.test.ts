@@ -125,11 +125,13 @@ test('an answer that breaks off is truncated for the client too, never completed
   const answers = [
     'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n',
-    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n|zz\r\n',
   ];
   for (const answer of answers) {
     const url = await rawBackend(t, (socket) => {
-      socket.on('data', () => socket.write(answer, () => setImmediate(() => socket.destroy())));
+      const [first, second] = answer.split('|');
+      const after = () => (second === undefined ? socket.destroy() : socket.write(second));
+      socket.on('data', () => socket.write(first!, () => setTimeout(after, 20)));
     });
     const rig = await serving(t, url);
     const frames = new Frames(t, rig.socketPath);

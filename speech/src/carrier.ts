@@ -12,6 +12,7 @@ import type { PlanKeeper } from './plan-keeper.ts';
 import { Poison } from './poison.ts';
 import { replayStart } from './replay-point.ts';
 import type { RouteOptions } from './route.ts';
+import type { EpochHealth } from './stall.ts';
 import type { Commit, Transcript } from './transcript.ts';
 import type { Waits } from './waits.ts';
 import type { Word } from './word.ts';
@@ -58,6 +59,7 @@ export class Carrier {
   #isEnding = false;
   #isClosed = false;
   #emptyOn: string | undefined;
+  #lastHealth: EpochHealth['kind'] = 'healthy';
   #lastPartial: readonly Word[] = [];
 
   constructor(parts: CarrierParts) {
@@ -81,9 +83,19 @@ export class Carrier {
   work(): void {
     for (const epoch of [this.#owner, this.#rival]) epoch?.pump();
     const owner = this.#owner;
-    if (!owner || this.#isEnding) return;
+    if (!owner || owner.isOver) return;
+    const nowMs = this.#parts.nowMs();
+    if (nowMs - owner.endedAtMs > END_MS) return this.#failed(owner, { kind: 'timeout', phase: 'end' });
     const health = owner.health();
-    if (health.kind === 'failed') this.#failed(owner, { kind: 'stalled', reason: health.reason });
+    if (health.kind === 'failed') return this.#failed(owner, { kind: 'stalled', reason: health.reason });
+    const isNews = health.kind !== this.#lastHealth && health.kind !== 'healthy';
+    this.#lastHealth = health.kind;
+    if (isNews) {
+      const reason = health.kind === 'suspect' ? health.reason : 'audio waits in the send buffer';
+      this.#parts.events.trouble({ kind: health.kind, route: owner.plan.name, reason });
+    }
+    const isOld = nowMs - owner.openedAtMs > owner.traits.maxAgeMs;
+    if (isOld && !this.#rival && this.#state === 'live') void this.moveTo(owner.plan, END_MS);
   }
 
   /** The oldest sample that somebody still has to send. */
@@ -169,7 +181,7 @@ export class Carrier {
     }
     const isLate = epoch.state === 'draining';
     if (isLate && final.fromSample > this.#parts.ledger.watermark + LATE_FINAL_SAMPLES) return;
-    if (epoch.hasUnheardSpeech && final.words.length === 0) return;
+    if (epoch.hasUnheardSpeech && !final.words.some((word) => word.kind === 'word')) return;
     // What lies past the limit may still be needed, should the new owner fail before it is confirmed.
     if (final.toSample > this.#limit) epoch.held.push(final);
     this.#commit(epoch, final);
@@ -295,20 +307,10 @@ export class Carrier {
   async #tryRoute(route: PlanRoute, needsFreshToken: boolean): Promise<Epoch | undefined> {
     const { keeper, waits } = this.#parts;
     const { route: current, isFresh } = await keeper.withToken(route, needsFreshToken);
-    let ending: Ending = { kind: 'timeout', phase: 'start' };
-    this.#epochs += 1;
-    const about = {
-      number: this.#epochs,
-      plan: current,
-      release: keeper.plan.release,
-      hadFreshToken: isFresh,
-    };
-    const epoch: Epoch = new Epoch(about, this.#parts.routeOptions, this.#parts, (event) => {
-      if (event.kind === 'closed' && epoch !== this.#owner) ending = event.ending;
-      this.#hear(epoch, event);
-    });
+    const epoch = this.#open(current, isFresh);
     await waits.until(() => epoch.state !== 'opening' || this.#isClosed, READY_MS);
     if (epoch.state === 'ready' && !this.#isClosed) return epoch;
+    const ending = epoch.ending ?? ({ kind: 'timeout', phase: 'start' } as const);
     epoch.fence();
     if (this.#isClosed) return undefined;
     this.#trouble('open-failed', epoch, ending);

@@ -70,7 +70,8 @@ export class Epoch {
   #allowance = 0;
   #pumpedAtMs = 0;
   #isEndWanted = false;
-  #isEnded = false;
+  #endedAtMs = Infinity;
+  #ending: Ending | undefined;
   #ackMovedAtMs = 0;
   #bufferFellAtMs = 0;
   #lastBufferedBytes = 0;
@@ -122,6 +123,16 @@ export class Epoch {
     return this.#sentTo;
   }
 
+  /** When the vendor was asked to finish, ms of the session's clock; Infinity before. */
+  get endedAtMs(): number {
+    return this.#endedAtMs;
+  }
+
+  /** How it ended, once it is closed. */
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
   get isOver(): boolean {
     return this.#state === 'closed' || this.#state === 'fenced';
   }
@@ -169,10 +180,7 @@ export class Epoch {
       this.#route.send(samples);
       if (this.#state !== 'feeding') return;
     }
-    if (this.#isEndWanted && this.#sentTo >= head && !this.#isEnded) {
-      this.#isEnded = true;
-      this.#route.end();
-    }
+    if (this.#isEndWanted && this.#sentTo >= head) this.#endRoute();
   }
 
   cutSoon(): void {
@@ -193,8 +201,7 @@ export class Epoch {
   /** Asks the vendor to finish what it has, in the background, so that its quota is freed. */
   endQuietly(): void {
     this.drain();
-    if (!this.#isEnded) this.#route.end();
-    this.#isEnded = true;
+    this.#endRoute();
   }
 
   /** E2. */
@@ -241,6 +248,12 @@ export class Epoch {
     });
   }
 
+  #endRoute(): void {
+    if (this.#endedAtMs !== Infinity) return;
+    this.#endedAtMs = this.#sources.nowMs();
+    this.#route.end();
+  }
+
   #isHeldBack(): boolean {
     if (this.#route.bufferedBytes > MAX_BUFFERED_BYTES) return true;
     return this.traits.hasAcks && this.#sentTo - this.#ackedTo > MAX_UNACKED_SAMPLES;
@@ -277,6 +290,7 @@ export class Epoch {
         return this.#hear(event);
       case 'closed':
         this.#state = 'closed';
+        this.#ending = event.ending;
         return this.#hear(event);
       default:
         return;
@@ -288,11 +302,13 @@ export class Epoch {
     const fromSample = this.#finalTo;
     // A forced final may have clipped words: it moves the watermark only to its last word.
     const answeredTo = isForced ? sampleAt(words.at(-1)?.endS ?? 0) : toSample;
-    if (words.length === 0) this.#weighEmpty({ from: fromSample, to: answeredTo });
+    // A mark alone is no sign that speech was heard.
+    const isSpoken = words.some((word) => word.kind === 'word');
+    if (!isSpoken) this.#weighEmpty({ from: fromSample, to: answeredTo });
     else this.#empties = { ...this.#empties, count: 0, speechS: 0 };
     if (answeredTo > this.#finalTo) this.#finalMovedAtMs = nowMs;
     this.#finalTo = Math.max(this.#finalTo, answeredTo);
-    if (words.length > 0 || !this.hasUnheardSpeech) this.#textMoved(this.#finalTo, nowMs);
+    if (isSpoken || !this.hasUnheardSpeech) this.#textMoved(this.#finalTo, nowMs);
     this.#hear({ kind: 'final', final: { words, fromSample, toSample: this.#finalTo } });
   }
 

@@ -31,6 +31,8 @@ export const SEAM_REACH_S = 1.5;
 const NEVER_DROPPED_AFTER_S = 0.15;
 const PAIR_WINDOW_S = 0.25;
 const OFFSET_WINDOW_S = 0.6;
+/** Matches of one clock difference spread by the engines' jitter. */
+const SAME_CLOCK_S = 0.08;
 const SKIP_COST = 0.7;
 
 /** Judges the new epoch's words, all that are known so far in order; the last call for a word is the one that counts. */
@@ -101,24 +103,31 @@ function markVerdict(seam: Seam, mark: Word, previous: SeamVerdict | undefined):
   return { word: mark, isKept, reason: isKept ? 'late-mark' : 'matched' };
 }
 
-/** Pass 1: the median difference of exact matches inside the pre-roll. */
+/**
+ * Pass 1: the clock difference under which most words of the pre-roll match exactly, the smallest of equals; the
+ * median over its matches. Repeated words give several candidates, so the first match would mislead.
+ */
 function clockOffset(seam: Seam, committed: readonly Word[], words: readonly Word[]): number {
-  const differences: number[] = [];
-  let from = 0;
-  for (const word of words) {
-    if (middleOf(word) > seam.seamS + NEVER_DROPPED_AFTER_S + OFFSET_WINDOW_S) break;
-    const index = committed.findIndex(
-      (other, at) =>
-        at >= from &&
-        normalised(other.text) === normalised(word.text) &&
-        Math.abs(middleOf(other) - middleOf(word)) <= OFFSET_WINDOW_S,
-    );
-    if (index < 0) continue;
-    differences.push(middleOf(word) - middleOf(committed[index] as Word));
-    from = index + 1;
+  const heard = words.filter((word) => middleOf(word) <= seam.seamS);
+  const differences = heard.flatMap((word) =>
+    committed
+      .filter((old) => normalised(old.text) === normalised(word.text))
+      .map((old) => ({ word, seconds: middleOf(word) - middleOf(old) }))
+      .filter(({ seconds }) => Math.abs(seconds - seam.biasS) <= OFFSET_WINDOW_S),
+  );
+  let best: { readonly matches: readonly number[]; readonly awayS: number } = {
+    matches: [],
+    awayS: Infinity,
+  };
+  for (const { seconds } of differences) {
+    const near = differences.filter((other) => Math.abs(other.seconds - seconds) <= SAME_CLOCK_S);
+    const matches = [...new Map(near.map((each) => [each.word, each.seconds])).values()];
+    const awayS = Math.abs(seconds - seam.biasS);
+    const isMore = matches.length > best.matches.length;
+    if (isMore || (matches.length === best.matches.length && awayS < best.awayS)) best = { matches, awayS };
   }
-  differences.sort((a, b) => a - b);
-  return differences[Math.floor(differences.length / 2)] ?? seam.biasS;
+  const sorted = best.matches.toSorted((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? seam.biasS;
 }
 
 /** Pass 2: the cheapest monotone one-to-one alignment (E3). */

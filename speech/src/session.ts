@@ -381,9 +381,11 @@ export class SpeechSession {
   }
 
   #trouble(trouble: SessionEvents['trouble']): void {
-    this.#failures += 1;
-    if (trouble.reason.startsWith('stalled')) this.#stalls += 1;
-    this.#channel?.failed(trouble.kind, trouble.route);
+    if (trouble.kind === 'route-failed' || trouble.kind === 'open-failed') {
+      this.#failures += 1;
+      if (trouble.reason.startsWith('stalled')) this.#stalls += 1;
+      this.#channel?.failed(trouble.kind, trouble.route);
+    }
     this.#listeners.emit('trouble', trouble);
   }
 

@@ -138,6 +138,30 @@ describe('when a vendor fails', { concurrency: true }, () => {
     assertLossless(await within(caller.report(), 15_000, 'stop'));
   });
 
+  for (const kind of ['half-open', 'stall'] as const)
+    test(`a vendor that goes ${kind} just before the stop costs no word`, async () => {
+      await using stage = await openStage();
+      const caller = callerOf(async () => stage.plan([stage.direct, stage.modal]), { speakS: 6 });
+      await caller.session.start();
+      await within(caller.speak(), 5_000, 'speech');
+      stage.speechmatics.faults.apply({ kind });
+      assertLossless(await within(caller.report(), 20_000, 'stop'));
+    });
+
+  test('a vendor that hears no words in speech is left for another one that does', async () => {
+    await using stage = await openStage();
+    const caller = callerOf(async () => stage.plan([stage.direct, stage.modal]), { speakS: 40 });
+    const troubles: string[] = [];
+    caller.session.on('trouble', ({ reason }) => troubles.push(reason));
+    await caller.session.start();
+    const speech = caller.speak();
+    await saidWords(caller, 10);
+    stage.speechmatics.faults.apply({ kind: 'empty-finals' });
+    await within(speech, 15_000, 'speech');
+    assertLossless(await within(caller.report(), 20_000, 'stop'));
+    assert.ok(troubles.some((reason) => reason.startsWith('stalled')));
+  });
+
   test('finals that a vendor sends twice are committed once', async () => {
     await using stage = await openStage();
     stage.speechmatics.faults.apply({ kind: 'duplicate-finals' });

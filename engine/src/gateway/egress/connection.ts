@@ -61,6 +61,13 @@ export type Target = {
 
 type Phase = 'connecting' | 'idle' | 'waiting' | 'answering' | 'detached' | 'closed';
 
+/** Ends a socket so that its peer cannot take it for an orderly end. */
+export function cut(socket: net.Socket): void {
+  if (socket.destroyed) return;
+  if (socket instanceof tls.TLSSocket) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** What the pool does with it afterwards. */
 export type ConnectionOwner = {
   onIdle(connection: Connection): void;
@@ -153,6 +160,8 @@ export class Connection implements ParserSink {
   /** The receiver gives up; nothing more is called on it. */
   abort(): void {
     this.#receiver = undefined;
+    // A mere FIN could be taken for a client that listens on; a reset ends the instance's work.
+    if (this.#phase !== 'connecting') cut(this.#socket);
     this.#close();
   }
 

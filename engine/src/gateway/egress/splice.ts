@@ -2,6 +2,7 @@
 // U1 a half-close is passed on and the other half goes on; an error or a vanished side ends both. U2 `onClosed` is
 // called once, when both sockets are gone: until then the connection holds its lease.
 import type { Socket } from 'node:net';
+import { cut } from './connection.ts';
 
 const keepAliveMs = 30_000;
 
@@ -33,13 +34,13 @@ function oneWay(from: Socket, to: Socket, closed: () => void): void {
   // An error is followed by 'close', which ends the other side.
   from.on('error', () => from.destroy());
   if (from.destroyed) {
-    to.destroy();
+    cut(to);
     return closed();
   }
   from.once('close', () => {
     closed();
     // After an orderly end the other half may still be talking; otherwise it has nobody left to talk to.
-    if (!from.readableEnded || !from.writableFinished) to.destroy();
+    if (!from.readableEnded || !from.writableFinished) cut(to);
   });
   from.resume();
 }
