@@ -2,7 +2,20 @@
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import * as http from 'node:http';
-import { arm, ask, cannedBackend, eventually, exchange, Frames, httpBackend, openRig, RawClient, rawBackend, table, type Rig } from './gateway-rig.ts';
+import {
+  arm,
+  ask,
+  cannedBackend,
+  eventually,
+  exchange,
+  Frames,
+  httpBackend,
+  openRig,
+  RawClient,
+  rawBackend,
+  table,
+  type Rig,
+} from './gateway-rig.ts';
 import type { DataPlaneOptions } from '../src/gateway/data-plane.ts';
 
 async function serving(t: TestContext, url: string, options: Partial<DataPlaneOptions> = {}): Promise<Rig> {
@@ -61,7 +74,10 @@ test('103 early hints and trailers are kept, chunk extensions dropped', async (t
   );
   const rig = await serving(t, url);
   const text = await exchange(rig.port, getAndClose);
-  assert.match(text, /^HTTP\/1.1 103 Early Hints\r\nLink: <\/a.css>; rel=preload\r\nLink: <\/b.css>\r\n\r\nHTTP\/1.1 200 OK\r\nTrailer: X-Sum\r\n/);
+  assert.match(
+    text,
+    /^HTTP\/1.1 103 Early Hints\r\nLink: <\/a.css>; rel=preload\r\nLink: <\/b.css>\r\n\r\nHTTP\/1.1 200 OK\r\nTrailer: X-Sum\r\n/,
+  );
   assert.ok(text.endsWith('\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n'), text);
   const old = await exchange(rig.port, 'GET / HTTP/1.0\r\n\r\n');
   assert.match(old, /^HTTP\/1.1 200 OK\r\n/);
@@ -82,7 +98,10 @@ const broken: [what: string, answer: string][] = [
   ['a list of lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok'],
   ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok'],
   ['an unknown coding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
-  ['two codings', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  [
+    'two codings',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
   ['a coding on 1.0', 'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ['a bare line feed', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nok\r\n\r\n'],
   ['a folded header', 'HTTP/1.1 200 OK\r\nX: 1\r\n 2\r\nContent-Length: 2\r\n\r\nok'],
@@ -94,14 +113,18 @@ const broken: [what: string, answer: string][] = [
   ['a head without end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(70_000)}`],
 ];
 
-test('an ambiguous or malformed answer is 502, told apart, and its connection is not used again', { timeout: 15_000 }, async (t) => {
-  for (const [what, answer] of broken) {
-    const rig = await serving(t, await cannedBackend(t, answer));
-    const result = await ask(rig.port);
-    assert.equal(result.status, 502, what);
-    assert.equal(result.headers['x-crossfade-error'], 'bad-answer', what);
-  }
-});
+test(
+  'an ambiguous or malformed answer is 502, told apart, and its connection is not used again',
+  { timeout: 15_000 },
+  async (t) => {
+    for (const [what, answer] of broken) {
+      const rig = await serving(t, await cannedBackend(t, answer));
+      const result = await ask(rig.port);
+      assert.equal(result.status, 502, what);
+      assert.equal(result.headers['x-crossfade-error'], 'bad-answer', what);
+    }
+  },
+);
 
 test('bytes behind an answer, or on an idle connection, end that connection and reach nobody', async (t) => {
   let connections = 0;
@@ -116,7 +139,11 @@ test('bytes behind an answer, or on an idle connection, end that connection and 
   const rig = await serving(t, url);
   for (let n = 1; n <= 6; n++) {
     assert.equal((await ask(rig.port)).body, 'ok');
-    if (n === 2) await eventually(() => new Promise<void>((done) => setImmediate(done)), () => true);
+    if (n === 2)
+      await eventually(
+        () => new Promise<void>((done) => setImmediate(done)),
+        () => true,
+      );
   }
   assert.ok(connections >= 3, `${connections}`);
 });
@@ -145,7 +172,9 @@ test('an answer that breaks off is truncated for the client too, never completed
 
 test('a reset in the middle of an answer that ends by closing resets the client', async (t) => {
   const url = await rawBackend(t, (socket) => {
-    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\nhalf', () => setImmediate(() => socket.resetAndDestroy())));
+    socket.on('data', () =>
+      socket.write('HTTP/1.1 200 OK\r\n\r\nhalf', () => setImmediate(() => socket.resetAndDestroy())),
+    );
   });
   const rig = await serving(t, url);
   const client = new RawClient(rig.port).send('GET / HTTP/1.0\r\n\r\n');
@@ -153,7 +182,13 @@ test('a reset in the middle of an answer that ends by closing resets the client'
   assert.equal(client.error?.code, 'ECONNRESET');
 });
 
-const failures: [what: string, serve: 'close' | 'reset' | 'silence' | 'down', status: number, code: string, kind: string][] = [
+const failures: [
+  what: string,
+  serve: 'close' | 'reset' | 'silence' | 'down',
+  status: number,
+  code: string,
+  kind: string,
+][] = [
   ['closed before the head', 'close', 502, 'reset', 'reset'],
   ['reset before the head', 'reset', 502, 'reset', 'reset'],
   ['never answered', 'silence', 504, 'timeout', 'timeout'],
@@ -168,7 +203,9 @@ test('each way of failing before the head has its status, its code and its count
         else if (serve === 'reset') socket.resetAndDestroy();
       });
     });
-    const rig = await serving(t, serve === 'down' ? 'http://127.0.0.1:1' : url, { timeouts: { headMs: 300 } });
+    const rig = await serving(t, serve === 'down' ? 'http://127.0.0.1:1' : url, {
+      timeouts: { headMs: 300 },
+    });
     const frames = new Frames(t, rig.socketPath);
     const answer = await ask(rig.port, '/', { 'x-crossfade-key': 'k' }, { method: 'POST', body: 'x' });
     assert.equal(answer.status, status, what);
@@ -183,7 +220,10 @@ test('the app’s own errors pass as they are and carry no error header', async 
   const rig = await serving(t, await cannedBackend(t, 'HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy'));
   const frames = new Frames(t, rig.socketPath);
   const answer = await ask(rig.port, '/', { 'x-crossfade-key': 'k' });
-  assert.deepEqual([answer.status, answer.body, answer.headers['x-crossfade-error']], [503, 'busy', undefined]);
+  assert.deepEqual(
+    [answer.status, answer.body, answer.headers['x-crossfade-error']],
+    [503, 'busy', undefined],
+  );
   await frames.until((all) => all.sum('blue').requests === 1);
   assert.deepEqual(frames.sum('blue').errors, { 'status-5xx': 1 });
 });
@@ -203,7 +243,10 @@ test('a client that goes away ends the backend’s request at once and is no err
   await gone.promise;
   await frames.until((all) => all.sum('blue').clientGone === 1);
   assert.deepEqual(frames.sum('blue').errors, {});
-  await eventually(() => rig.control('GET', '/v1/state'), (state) => state.body.leases.blue.requests === 0);
+  await eventually(
+    () => rig.control('GET', '/v1/state'),
+    (state) => state.body.leases.blue.requests === 0,
+  );
 });
 
 test('a reader that stands still holds the backend back instead of filling memory', async (t) => {
@@ -225,7 +268,10 @@ test('a reader that stands still holds the backend back instead of filling memor
   let before = -1;
   // It stands still when nothing more was sent in 300 ms.
   await eventually(
-    () => new Promise<boolean>((done) => setTimeout(() => done(sent === before || ((before = sent), false)), 300)),
+    () =>
+      new Promise<boolean>((done) =>
+        setTimeout(() => done(sent === before || ((before = sent), false)), 300),
+      ),
     (isStill) => isStill,
   );
   assert.ok(sent < 64 * 1024 * 1024, `${sent}`);
@@ -265,7 +311,8 @@ test('a POST is never sent twice: a connection that dies under it is 502', async
   let posts = 0;
   const url = await rawBackend(t, (socket) => {
     socket.on('data', (chunk) => {
-      if (!chunk.toString('latin1').startsWith('POST')) return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      if (!chunk.toString('latin1').startsWith('POST'))
+        return void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
       posts++;
       socket.destroy();
     });

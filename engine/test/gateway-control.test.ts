@@ -5,15 +5,35 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Files } from '../src/host.ts';
 import { nodeHost } from '../src/host-node.ts';
-import { arm, ask, eventually, folder, Frames, httpBackend, namedBackend, openRig, table } from './gateway-rig.ts';
+import {
+  arm,
+  ask,
+  eventually,
+  folder,
+  Frames,
+  httpBackend,
+  namedBackend,
+  openRig,
+  table,
+} from './gateway-rig.ts';
 
 const stable = arm('blue', 'r1', ['http://127.0.0.1:1']);
-const brake = { kind: 'brake', service: 'voice', environment: 'green', release: 'r2', reason: 'bad', actor: 'test' };
+const brake = {
+  kind: 'brake',
+  service: 'voice',
+  environment: 'green',
+  release: 'r2',
+  reason: 'bad',
+  actor: 'test',
+};
 
 test('without a table there is 503 with Retry-After, and the control socket works', async (t) => {
   const rig = await openRig(t);
   const answer = await ask(rig.port);
-  assert.deepEqual([answer.status, answer.headers['x-crossfade-error'], answer.headers['retry-after']], [503, 'no-table', '1']);
+  assert.deepEqual(
+    [answer.status, answer.headers['x-crossfade-error'], answer.headers['retry-after']],
+    [503, 'no-table', '1'],
+  );
   assert.equal((await rig.control('GET', '/v1/state')).body.table, null);
   assert.equal((await rig.control('GET', '/v1/health')).body.serving, false);
 });
@@ -83,7 +103,11 @@ test('a table that cannot be written is refused and the old one stays in force',
   const green = arm('green', 'r2', [await namedBackend(t, 'green')]);
   await rig.push(table(1, { stable: blue, candidate: green, weight: 0 }));
   disk.isFull = true;
-  const answer = await rig.control('PUT', '/v1/table', table(2, { stable: blue, candidate: green, weight: 100 }));
+  const answer = await rig.control(
+    'PUT',
+    '/v1/table',
+    table(2, { stable: blue, candidate: green, weight: 100 }),
+  );
   assert.deepEqual([answer.status, answer.body.error.code], [503, 'unwritable']);
   assert.equal((await ask(rig.port)).body, 'blue');
   assert.equal((await rig.control('GET', '/v1/state')).body.table.version, 1);
@@ -108,7 +132,12 @@ test('a repeated request id gets the first answer and does nothing, also after a
   const first = await rig.control('POST', '/v1/overrides', brake, { 'x-request-id': 'q1' });
   assert.equal(first.body.id, 'q1');
   await rig.push(table(2, { stable }, ['q1']));
-  const second = await rig.control('POST', '/v1/overrides', { ...brake, kind: 'emergency' }, { 'x-request-id': 'q1' });
+  const second = await rig.control(
+    'POST',
+    '/v1/overrides',
+    { ...brake, kind: 'emergency' },
+    { 'x-request-id': 'q1' },
+  );
   assert.deepEqual(second.body, first.body);
   assert.deepEqual((await rig.control('GET', '/v1/state')).body.overrides, []);
   const restarted = await openRig(t, { stateFolder });
@@ -169,7 +198,8 @@ test('frames count requests, errors, latencies and hashed units under the table 
   });
   const next = { stable: arm('blue', 'r1', [url]), candidate: arm('green', 'r2', [url]), weight: 100 };
   await rig.push(table(1, next));
-  for (const path of ['/200', '/404', '/401', '/403', '/500']) await ask(rig.port, path, { 'x-crossfade-key': 'anna' });
+  for (const path of ['/200', '/404', '/401', '/403', '/500'])
+    await ask(rig.port, path, { 'x-crossfade-key': 'anna' });
   await ask(rig.port, '/200', { 'x-crossfade-key': 'otto' });
   await rig.push(table(2, { ...next, weight: 0 }));
   await ask(rig.port, '/200', { 'x-crossfade-key': 'anna' });
@@ -177,16 +207,25 @@ test('frames count requests, errors, latencies and hashed units under the table 
   const frames = new Frames(t, rig.socketPath);
   await frames.until((all) => all.sum('blue').requests === 1);
   const sum = frames.sum('green', 'candidate');
-  assert.deepEqual([sum.requests, sum.errors, sum.unauthorised, sum.latencies], [6, { 'status-5xx': 1 }, 2, 6]);
+  assert.deepEqual(
+    [sum.requests, sum.errors, sum.unauthorised, sum.latencies],
+    [6, { 'status-5xx': 1 }, 2, 6],
+  );
   const first = frames.all[0]!;
   assert.deepEqual([first.epoch, first.version, first.service], [1, 1, 'voice']);
-  const green = frames.all.filter((each) => each.version === 1).flatMap((each) => each.environments).filter((each) => each.arm === 'candidate');
+  const green = frames.all
+    .filter((each) => each.version === 1)
+    .flatMap((each) => each.environments)
+    .filter((each) => each.arm === 'candidate');
   const units = new Set(green.flatMap((each) => each.units));
   assert.equal(units.size, 2);
   for (const unit of units) assert.match(unit, /^[0-9a-f]{16}$/);
   const failed = new Set(green.flatMap((each) => each.failedUnits));
   assert.equal(failed.size, 1);
-  const blue = frames.all.filter((each) => each.version === 2).flatMap((each) => each.environments).find((each) => each.arm === 'stable' && each.requests > 0)!;
+  const blue = frames.all
+    .filter((each) => each.version === 2)
+    .flatMap((each) => each.environments)
+    .find((each) => each.arm === 'stable' && each.requests > 0)!;
   assert.deepEqual(blue.units, [...failed], 'the same key is the same unit on both arms');
 });
 
@@ -198,10 +237,18 @@ test('the status page needs neither app nor controller, says how old it is, and 
   assert.equal(never.status, 200);
   assert.match(never.body, /unknown[^]*No report has come yet/);
   const components = [{ name: 'API <b>', status: 'good', text: 'all & well' }];
-  await rig.control('PUT', '/v1/status', { service: 'voice', sentence: 'Everything works', components, updatedAt: now });
+  await rig.control('PUT', '/v1/status', {
+    service: 'voice',
+    sentence: 'Everything works',
+    components,
+    updatedAt: now,
+  });
   now += 12_000;
   const fresh = await ask(rig.port, '/status/history?x=1');
-  assert.match(fresh.body, /Everything works[^]*API &#60;b&#62;[^]*good[^]*all &#38; well[^]*Data is 12 s old/);
+  assert.match(
+    fresh.body,
+    /Everything works[^]*API &#60;b&#62;[^]*good[^]*all &#38; well[^]*Data is 12 s old/,
+  );
   assert.doesNotMatch(fresh.body, /<script/);
   now += 20_000;
   const stale = await ask(rig.port, '/status');
@@ -215,7 +262,9 @@ test('the status page needs neither app nor controller, says how old it is, and 
 
 test('leases of an environment that left the table are still told until its last request ends', async (t) => {
   const answered = Promise.withResolvers<() => void>();
-  const { url } = await httpBackend(t, (_request, response) => answered.resolve(() => void response.end('late')));
+  const { url } = await httpBackend(t, (_request, response) =>
+    answered.resolve(() => void response.end('late')),
+  );
   const rig = await openRig(t);
   const blue = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   await rig.push(table(1, { stable: blue, candidate: arm('green', 'r2', [url]), weight: 100 }));
@@ -227,6 +276,9 @@ test('leases of an environment that left the table are still told until its last
   assert.equal((await rig.control('GET', '/v1/state')).body.leases.green.requests, 1);
   finish();
   assert.equal((await pending).body, 'late');
-  await eventually(() => rig.control('GET', '/v1/state'), (state) => state.body.leases.green.requests === 0);
+  await eventually(
+    () => rig.control('GET', '/v1/state'),
+    (state) => state.body.leases.green.requests === 0,
+  );
   await frames.until((all) => all.sum('green').requests === 1);
 });

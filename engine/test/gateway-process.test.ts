@@ -23,7 +23,9 @@ function launch(t: TestContext, state: string, port: number): ChildProcess {
 
 async function start(t: TestContext, state: string, port: number): Promise<Started> {
   const child = launch(t, state, port);
-  const [line] = await once(createInterface({ input: child.stdout! }), 'line', { signal: AbortSignal.timeout(8_000) });
+  const [line] = await once(createInterface({ input: child.stdout! }), 'line', {
+    signal: AbortSignal.timeout(8_000),
+  });
   const told = JSON.parse(line as string);
   assert.equal(told.event, 'gateway-listening');
   return { child, port: told.port, socket: told.socket };
@@ -60,36 +62,46 @@ test('after kill -9 it is back within 2 s with the same weights', { timeout: 20_
   assert.deepEqual((await unixRequest(second.socket, 'GET', '/v1/state')).body.table, next);
 });
 
-test('a second gateway on the same state, or on a port in use, ends with 3 and says why', { timeout: 20_000 }, async (t) => {
-  const state = folder(t);
-  const first = await start(t, state, 0);
-  const second = await failure(launch(t, state, 0));
-  assert.equal(second.code, 3);
-  assert.match(second.text, /already answers/);
-  assert.equal((await unixRequest(first.socket, 'GET', '/v1/health')).status, 200);
-  const other = createServer().listen(0, '127.0.0.1');
-  t.after(() => other.close());
-  await once(other, 'listening');
-  const third = await failure(launch(t, folder(t), (other.address() as AddressInfo).port));
-  assert.equal(third.code, 3);
-  assert.match(third.text, /in use/);
-});
+test(
+  'a second gateway on the same state, or on a port in use, ends with 3 and says why',
+  { timeout: 20_000 },
+  async (t) => {
+    const state = folder(t);
+    const first = await start(t, state, 0);
+    const second = await failure(launch(t, state, 0));
+    assert.equal(second.code, 3);
+    assert.match(second.text, /already answers/);
+    assert.equal((await unixRequest(first.socket, 'GET', '/v1/health')).status, 200);
+    const other = createServer().listen(0, '127.0.0.1');
+    t.after(() => other.close());
+    await once(other, 'listening');
+    const third = await failure(launch(t, folder(t), (other.address() as AddressInfo).port));
+    assert.equal(third.code, 3);
+    assert.match(third.text, /in use/);
+  },
+);
 
-test('SIGTERM lets a request finish, takes no new connection, and exits 0', { timeout: 20_000 }, async (t) => {
-  const asked = Promise.withResolvers<() => void>();
-  const { url } = await httpBackend(t, (_request, response) => asked.resolve(() => void response.end('whole')));
-  const gateway = await start(t, folder(t), 0);
-  await unixRequest(gateway.socket, 'PUT', '/v1/table', table(1, { stable: arm('blue', 'r1', [url]) }));
-  const pending = ask(gateway.port);
-  const finish = await asked.promise;
-  const exited = once(gateway.child, 'exit');
-  gateway.child.kill('SIGTERM');
-  const refused = new RawClient(gateway.port);
-  // The listening socket closes when the signal has been handled; until then a connection may still be taken.
-  await refused.until((client) => client.isClosed || client.isEnded || client.socket.readyState === 'open');
-  finish();
-  assert.equal((await pending).body, 'whole');
-  refused.socket.destroy();
-  assert.deepEqual(await exited, [0, null]);
-  await assert.rejects(ask(gateway.port), /ECONNREFUSED/);
-});
+test(
+  'SIGTERM lets a request finish, takes no new connection, and exits 0',
+  { timeout: 20_000 },
+  async (t) => {
+    const asked = Promise.withResolvers<() => void>();
+    const { url } = await httpBackend(t, (_request, response) =>
+      asked.resolve(() => void response.end('whole')),
+    );
+    const gateway = await start(t, folder(t), 0);
+    await unixRequest(gateway.socket, 'PUT', '/v1/table', table(1, { stable: arm('blue', 'r1', [url]) }));
+    const pending = ask(gateway.port);
+    const finish = await asked.promise;
+    const exited = once(gateway.child, 'exit');
+    gateway.child.kill('SIGTERM');
+    const refused = new RawClient(gateway.port);
+    // The listening socket closes when the signal has been handled; until then a connection may still be taken.
+    await refused.until((client) => client.isClosed || client.isEnded || client.socket.readyState === 'open');
+    finish();
+    assert.equal((await pending).body, 'whole');
+    refused.socket.destroy();
+    assert.deepEqual(await exited, [0, null]);
+    await assert.rejects(ask(gateway.port), /ECONNREFUSED/);
+  },
+);

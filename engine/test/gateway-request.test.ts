@@ -1,7 +1,18 @@
 // What a client may send, byte by byte: what is forwarded as it came, and what is refused with which status.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
-import { arm, ask, cannedBackend, exchange, httpBackend, openRig, RawClient, rawBackend, table, type Rig } from './gateway-rig.ts';
+import {
+  arm,
+  ask,
+  cannedBackend,
+  exchange,
+  httpBackend,
+  openRig,
+  RawClient,
+  rawBackend,
+  table,
+  type Rig,
+} from './gateway-rig.ts';
 import type { DataPlaneOptions } from '../src/gateway/data-plane.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -21,11 +32,23 @@ async function recording(t: TestContext): Promise<{ rig: Rig; heads: string[] }>
 
 test('path and query are forwarded byte for byte', async (t) => {
   const { rig, heads } = await recording(t);
-  const targets = ['/a/../b//c', '/%2e%2E/%zz', '/?a=1&a=2&%20+[]{}|', '/;x=1', '//host/x', '/%E6%97%A5?q=%C3%A9', '/statusx', '/_crossfadex'];
+  const targets = [
+    '/a/../b//c',
+    '/%2e%2E/%zz',
+    '/?a=1&a=2&%20+[]{}|',
+    '/;x=1',
+    '//host/x',
+    '/%E6%97%A5?q=%C3%A9',
+    '/statusx',
+    '/_crossfadex',
+  ];
   for (const target of targets) {
     await exchange(rig.port, `GET ${target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n`);
   }
-  assert.deepEqual(heads.map((head) => head.split('\r\n')[0]), targets.map((target) => `GET ${target} HTTP/1.1`));
+  assert.deepEqual(
+    heads.map((head) => head.split('\r\n')[0]),
+    targets.map((target) => `GET ${target} HTTP/1.1`),
+  );
 });
 
 test('header case, order and duplicates are kept; hop-by-hop headers go, named ones too', async (t) => {
@@ -56,7 +79,9 @@ test('bodies arrive whole with their framing, also with GET', async (t) => {
     request.on('data', (chunk) => (body += chunk));
     request.on('end', () => {
       const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-      response.end(JSON.stringify({ method: request.method, body, length, coding, trailers: request.rawTrailers }));
+      response.end(
+        JSON.stringify({ method: request.method, body, length, coding, trailers: request.rawTrailers }),
+      );
     });
   });
   const rig = await serving(t, url);
@@ -66,7 +91,9 @@ test('bodies arrive whole with their framing, also with GET', async (t) => {
   await client.has('"X-Sum","9"');
   assert.match(client.text, /"body":"hello world","coding":"chunked"/);
   client.text = '';
-  client.send('GET /b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody').send('GET /c HTTP/1.1\r\nHost: h\r\n\r\n');
+  client
+    .send('GET /b HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody')
+    .send('GET /c HTTP/1.1\r\nHost: h\r\n\r\n');
   await client.until((all) => all.text.split('HTTP/1.1 200').length === 3);
   assert.match(client.text, /"method":"GET","body":"body","length":"4"/);
   assert.match(client.text, /"method":"GET","body":""/);
@@ -92,19 +119,54 @@ const refused: [what: string, bytes: string, status: number, code: string][] = [
   ['absolute form for another host', 'GET http://other/ HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'bad-target'],
   ['TRACE', 'TRACE / HTTP/1.1\r\nHost: a\r\n\r\n', 405, 'bad-method'],
   ['CONNECT', 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n', 405, 'bad-method'],
-  ['an unknown coding before chunked', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n', 501, 'bad-framing'],
-  ['an unknown coding alone', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n', 501, 'bad-framing'],
+  [
+    'an unknown coding before chunked',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+    501,
+    'bad-framing',
+  ],
+  [
+    'an unknown coding alone',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n',
+    501,
+    'bad-framing',
+  ],
   ['a raw byte above 127 in the path', 'GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n', 400, 'bad-request'],
-  ['two codings in two headers', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400, 'bad-request'],
-  ['HTTP/1.0 with chunked', 'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400, 'bad-framing'],
-  ['CL with TE', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400, 'bad-request'],
-  ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab', 400, 'bad-request'],
+  [
+    'two codings in two headers',
+    'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    400,
+    'bad-request',
+  ],
+  [
+    'HTTP/1.0 with chunked',
+    'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    400,
+    'bad-framing',
+  ],
+  [
+    'CL with TE',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    400,
+    'bad-request',
+  ],
+  [
+    'two lengths',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    400,
+    'bad-request',
+  ],
   ['a signed length', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na', 400, 'bad-request'],
   ['a folded header', 'GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n', 400, 'bad-request'],
   ['a blank before the colon', 'GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n', 400, 'bad-request'],
   ['a bare line feed', 'GET / HTTP/1.1\nHost: a\n\n', 400, 'bad-request'],
   ['huge headers', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'head-too-large'],
-  ['an upgrade with a body', 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab', 400, 'bad-framing'],
+  [
+    'an upgrade with a body',
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nab',
+    400,
+    'bad-framing',
+  ],
 ];
 
 test('what is ambiguous or not for us is refused, told apart, and never reaches the backend', async (t) => {
@@ -121,13 +183,17 @@ test('what is ambiguous or not for us is refused, told apart, and never reaches 
 
 test('absolute form for the own host is forwarded in origin form', async (t) => {
   const { rig, heads } = await recording(t);
-  await exchange(rig.port, 'GET http://App.example/x?y HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n');
+  await exchange(
+    rig.port,
+    'GET http://App.example/x?y HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\n\r\n',
+  );
   assert.match(heads[0]!, /^GET \/x\?y HTTP\/1.1\r\n/);
 });
 
 test('Upgrade: h2c is never forwarded: the request is answered as plain HTTP/1.1', async (t) => {
   const { rig, heads } = await recording(t);
-  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
+  const request =
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
   assert.match(await exchange(rig.port, request), /^HTTP\/1.1 200 OK/);
   assert.doesNotMatch(heads[0]!, /h2c|HTTP2-Settings/i);
 });

@@ -19,12 +19,30 @@ export function folder(t: TestContext): string {
   return path;
 }
 
-export function arm(environment: 'blue' | 'green', release: string, urls: readonly string[], more: Partial<Arm> = {}): Arm {
+export function arm(
+  environment: 'blue' | 'green',
+  release: string,
+  urls: readonly string[],
+  more: Partial<Arm> = {},
+): Arm {
   const instances = urls.map((url, index) => ({ url, nonce: `${release}-${index}` }));
-  return { environment, release, routes: [], flags: {}, flagsVersion: 0, instances, external: false, ...more };
+  return {
+    environment,
+    release,
+    routes: [],
+    flags: {},
+    flagsVersion: 0,
+    instances,
+    external: false,
+    ...more,
+  };
 }
 
-export function table(version: number, service: Partial<ServiceTable> & { stable: Arm }, endsOverrides: string[] = []): RouteTable {
+export function table(
+  version: number,
+  service: Partial<ServiceTable> & { stable: Arm },
+  endsOverrides: string[] = [],
+): RouteTable {
   const cohort = [{ header: 'x-crossfade-key' }, { cookie: 'crossfade', mint: true }];
   const whole: ServiceTable = { salt: 'voice', weight: 0, sessions: 'stay', cohort, ...service };
   return { epoch: 1, version, services: { voice: whole }, endsOverrides };
@@ -35,7 +53,12 @@ export type Rig = {
   readonly port: number;
   readonly folder: string;
   readonly socketPath: string;
-  control(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: any }>;
+  control(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: any }>;
   /** Pushes and insists. */
   push(next: RouteTable): Promise<void>;
 };
@@ -49,7 +72,8 @@ export async function openRig(t: TestContext, options: Partial<DataPlaneOptions>
   await Promise.all([once(plane.ingress, 'listening'), once(plane.control, 'listening')]);
   t.after(() => plane.close(0));
   const port = (plane.ingress.address() as net.AddressInfo).port;
-  const control: Rig['control'] = (method, path, body, headers) => unixRequest(socketPath, method, path, body, headers);
+  const control: Rig['control'] = (method, path, body, headers) =>
+    unixRequest(socketPath, method, path, body, headers);
   const push = async (next: RouteTable) => {
     const answer = await control('PUT', '/v1/table', next);
     if (answer.status !== 200) throw new Error(JSON.stringify(answer));
@@ -95,7 +119,11 @@ export async function rawBackend(t: TestContext, serve: (socket: net.Socket) => 
 }
 
 /** A backend that answers each request whose head has come with these bytes. */
-export function cannedBackend(t: TestContext, answer: string | Buffer, onHead?: (head: string) => void): Promise<string> {
+export function cannedBackend(
+  t: TestContext,
+  answer: string | Buffer,
+  onHead?: (head: string) => void,
+): Promise<string> {
   return rawBackend(t, (socket) => {
     let seen = '';
     socket.on('data', (chunk) => {
@@ -173,7 +201,8 @@ export class RawClient {
   async until(holds: (client: RawClient) => boolean, deadlineMs = 5_000): Promise<this> {
     const deadline = AbortSignal.timeout(deadlineMs);
     while (!holds(this)) {
-      if (deadline.aborted) throw new Error(`not in ${deadlineMs} ms; got ${JSON.stringify(this.text.slice(0, 2000))}`);
+      if (deadline.aborted)
+        throw new Error(`not in ${deadlineMs} ms; got ${JSON.stringify(this.text.slice(0, 2000))}`);
       await new Promise<void>((resolve) => {
         this.#wake.push(resolve);
         deadline.addEventListener('abort', () => resolve(), { once: true });
@@ -203,7 +232,11 @@ export async function exchange(port: number, text: string): Promise<string> {
   return client.text;
 }
 
-export type Answer = { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: string };
+export type Answer = {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+};
 
 export function ask(
   port: number,
@@ -212,7 +245,14 @@ export function ask(
   more: { method?: string; body?: string; agent?: http.Agent } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, headers, method: more.method ?? 'GET', agent: more.agent ?? false };
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path,
+      headers,
+      method: more.method ?? 'GET',
+      agent: more.agent ?? false,
+    };
     const request = http.request(options, (response) => {
       let body = '';
       response.on('data', (chunk) => (body += chunk));
@@ -262,7 +302,14 @@ export class Frames {
 
   /** Sums of one environment over all frames so far. */
   sum(environment: string, arm?: string) {
-    const total = { requests: 0, keyless: 0, unauthorised: 0, clientGone: 0, latencies: 0, errors: {} as Record<string, number> };
+    const total = {
+      requests: 0,
+      keyless: 0,
+      unauthorised: 0,
+      clientGone: 0,
+      latencies: 0,
+      errors: {} as Record<string, number>,
+    };
     const sessions = { started: 0, failed: 0, ended: 0, active: 0 };
     for (const each of this.all.flatMap((frame) => frame.environments)) {
       if (each.environment !== environment || (arm !== undefined && each.arm !== arm)) continue;
@@ -271,7 +318,8 @@ export class Frames {
       total.unauthorised += each.unauthorised;
       total.clientGone += each.clientGone;
       total.latencies += each.latenciesMs.length;
-      for (const [kind, count] of Object.entries(each.errors)) total.errors[kind] = (total.errors[kind] ?? 0) + count;
+      for (const [kind, count] of Object.entries(each.errors))
+        total.errors[kind] = (total.errors[kind] ?? 0) + count;
       sessions.started += each.sessions.started;
       sessions.failed += each.sessions.failed;
       sessions.ended += each.sessions.ended;

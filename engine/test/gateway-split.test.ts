@@ -43,7 +43,10 @@ test('a key is minted for a document navigation alone, and decides that very req
   const stable = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   const candidate = arm('green', 'r2', [await namedBackend(t, 'green')]);
   await rig.push(table(1, { stable, candidate, weight: 50 }));
-  const navigations: Record<string, string>[] = [{ 'sec-fetch-dest': 'document' }, { accept: 'text/html,*/*' }];
+  const navigations: Record<string, string>[] = [
+    { 'sec-fetch-dest': 'document' },
+    { accept: 'text/html,*/*' },
+  ];
   for (const headers of navigations) {
     const answer = await ask(rig.port, '/', headers);
     const cookie = answer.headers['set-cookie']?.[0] ?? '';
@@ -74,7 +77,10 @@ test('the minted cookie is Secure when a trusted proxy says https, and never on 
     'HTTP/1.1 200 OK\r\nCache-Control: public, max-age=9\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n',
   );
   const headers = { accept: 'text/html', 'x-forwarded-proto': 'https' };
-  for (const [trustedProxies, isSecure] of [[['127.0.0.1'], true], [[], false]] as const) {
+  for (const [trustedProxies, isSecure] of [
+    [['127.0.0.1'], true],
+    [[], false],
+  ] as const) {
     const rig = await openRig(t, { trustedProxies });
     await rig.push(table(1, { stable: arm('blue', 'r1', [url]) }));
     const answer = await ask(rig.port, '/', headers);
@@ -144,7 +150,9 @@ test('instances of an arm share its requests', async (t) => {
 test('a signed probe reaches its environment at weight 0, leaves no cookie and no count, and is stripped', async (t) => {
   const rig = await openRig(t);
   const heads: string[] = [];
-  const green = await cannedBackend(t, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ngreen', (head) => heads.push(head));
+  const green = await cannedBackend(t, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ngreen', (head) =>
+    heads.push(head),
+  );
   const stable = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   await rig.push(table(1, { stable, candidate: arm('green', 'r2', [green]), weight: 0 }));
   const frames = new Frames(t, rig.socketPath);
@@ -177,9 +185,19 @@ test('an emergency takes everything to its environment and a brake takes the wei
   const stable = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   const candidate = arm('green', 'r2', [await namedBackend(t, 'green')]);
   await rig.push(table(1, { stable, candidate, weight: 100 }));
-  const both = async () => [(await ask(rig.port)).body, (await ask(rig.port, '/', { 'x-crossfade-key': 'a' })).body];
+  const both = async () => [
+    (await ask(rig.port)).body,
+    (await ask(rig.port, '/', { 'x-crossfade-key': 'a' })).body,
+  ];
   assert.deepEqual(await both(), ['green', 'green']);
-  const brake = { kind: 'brake', service: 'voice', environment: 'green', release: 'r2', reason: '', actor: 'test' };
+  const brake = {
+    kind: 'brake',
+    service: 'voice',
+    environment: 'green',
+    release: 'r2',
+    reason: '',
+    actor: 'test',
+  };
   const braked = await rig.control('POST', '/v1/overrides', { ...brake, id: 'b1' });
   assert.equal(braked.body.durable, true);
   assert.deepEqual(await both(), ['blue', 'blue']);

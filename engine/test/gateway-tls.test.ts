@@ -13,7 +13,17 @@ function certificate(path: string): { key: string; cert: string } | undefined {
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
   const files = ['-keyout', `${path}/key.pem`, '-out', `${path}/cert.pem`];
   try {
-    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    const args = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+    ];
     execFileSync('openssl', [...args, ...subject, ...files], { stdio: 'ignore' });
   } catch {
     return undefined;
@@ -37,11 +47,23 @@ test('an external environment gets its own Host over verified TLS with SNI', asy
   const external = (host: string) => arm('blue', 'r1', [`https://${host}:${port}`], { external: true });
   await trusting.push(table(1, { stable: external('localhost') }));
   const answer = await ask(trusting.port, '/', { host: 'shop.example' });
-  assert.deepEqual(JSON.parse(answer.body), { host: `localhost:${port}`, forwarded: 'shop.example', name: 'localhost' });
+  assert.deepEqual(JSON.parse(answer.body), {
+    host: `localhost:${port}`,
+    forwarded: 'shop.example',
+    name: 'localhost',
+  });
   assert.deepEqual(answer.headers['set-cookie'], ['a=1; Domain=external.example']);
   await trusting.push(table(2, { stable: external('127.0.0.1') }));
-  assert.equal((await ask(trusting.port)).headers['x-crossfade-error'], 'refused', 'another name than the certificate’s');
+  assert.equal(
+    (await ask(trusting.port)).headers['x-crossfade-error'],
+    'refused',
+    'another name than the certificate’s',
+  );
   const strict = await openRig(t);
   await strict.push(table(1, { stable: external('localhost') }));
-  assert.equal((await ask(strict.port)).headers['x-crossfade-error'], 'refused', 'an authority that nobody trusts');
+  assert.equal(
+    (await ask(strict.port)).headers['x-crossfade-error'],
+    'refused',
+    'an authority that nobody trusts',
+  );
 });

@@ -5,13 +5,31 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { once } from 'node:events';
-import { arm, ask, eventually, Frames, httpBackend, namedBackend, openRig, RawClient, rawBackend, table, type Rig } from './gateway-rig.ts';
+import {
+  arm,
+  ask,
+  eventually,
+  Frames,
+  httpBackend,
+  namedBackend,
+  openRig,
+  RawClient,
+  rawBackend,
+  table,
+  type Rig,
+} from './gateway-rig.ts';
 
-const upgrade = 'GET /ws?x=1 HTTP/1.1\r\nHost: h\r\nX-Crossfade-Key: k\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\n\r\n';
-const accepted = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\nSec-WebSocket-Accept: z\r\n\r\n';
+const upgrade =
+  'GET /ws?x=1 HTTP/1.1\r\nHost: h\r\nX-Crossfade-Key: k\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\n\r\n';
+const accepted =
+  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\nSec-WebSocket-Accept: z\r\n\r\n';
 
 /** A backend that accepts each upgrade with `first` behind its head and hands the socket over. */
-function upgrading(t: TestContext, first: string, then: (socket: Socket, head: string) => void): Promise<string> {
+function upgrading(
+  t: TestContext,
+  first: string,
+  then: (socket: Socket, head: string) => void,
+): Promise<string> {
   return rawBackend(t, (socket) => {
     let head = '';
     const onData = (chunk: Buffer) => {
@@ -45,7 +63,10 @@ test('bytes behind the head pass in both directions, and the lease lasts until b
   const rig = await serving(t, url);
   const client = new RawClient(rig.port).send(`${upgrade}ahead`);
   await client.has('ahead');
-  assert.match(client.text, /^HTTP\/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\nSec-WebSocket-Accept: z\r\nX-Crossfade-Release: r1\r\n\r\nearly/);
+  assert.match(
+    client.text,
+    /^HTTP\/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\nSec-WebSocket-Accept: z\r\nX-Crossfade-Release: r1\r\n\r\nearly/,
+  );
   assert.match(seen, /^GET \/ws\?x=1 HTTP\/1.1\r\n[^]*Connection: Upgrade\r\nUpgrade: websocket\r\n/);
   client.text = '';
   const bytes = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('');
@@ -59,7 +80,10 @@ test('bytes behind the head pass in both directions, and the lease lasts until b
   assert.deepEqual(await leases(rig), { requests: 0, upgraded: 1 });
   backend!.end();
   await client.ended();
-  await eventually(() => leases(rig), (count) => count.upgraded === 0);
+  await eventually(
+    () => leases(rig),
+    (count) => count.upgraded === 0,
+  );
 });
 
 test('a half-close by the backend leaves the client talking', async (t) => {
@@ -75,7 +99,10 @@ test('a half-close by the backend leaves the client talking', async (t) => {
   await client.until((all) => all.isEnded && all.text.endsWith('bye'));
   client.send('last words').socket.end();
   assert.equal(await got.promise, 'last words');
-  await eventually(() => leases(rig), (count) => count.upgraded === 0);
+  await eventually(
+    () => leases(rig),
+    (count) => count.upgraded === 0,
+  );
 });
 
 test('a side that vanishes ends the other, and the lease', async (t) => {
@@ -93,14 +120,20 @@ test('a side that vanishes ends the other, and the lease', async (t) => {
   backend!.resetAndDestroy();
   await second.until((all) => all.isClosed || all.isEnded);
   second.socket.destroy();
-  await eventually(() => leases(rig), (count) => count.upgraded === 0);
+  await eventually(
+    () => leases(rig),
+    (count) => count.upgraded === 0,
+  );
 });
 
 test('a refusal of an upgrade is passed on whole, and only a 4xx is no error', async (t) => {
   const rig = await openRig(t);
   const frames = new Frames(t, rig.socketPath);
   const cases: [answer: string, errors: Record<string, number>][] = [
-    ['HTTP/1.1 401 Nope\r\nWWW-Authenticate: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n', {}],
+    [
+      'HTTP/1.1 401 Nope\r\nWWW-Authenticate: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnope\r\n0\r\n\r\n',
+      {},
+    ],
     ['HTTP/1.1 503 Full\r\nContent-Length: 4\r\n\r\nnope', { 'status-5xx': 1 }],
     ['HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnope', { 'status-5xx': 1, 'upgrade-failed': 1 }],
   ];
@@ -127,7 +160,9 @@ test('100 table swaps under load fail no request and cut no WebSocket', { timeou
   const rig = await openRig(t);
   const { url, server } = await httpBackend(t, (_request, response) => void response.end('blue'));
   const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary })));
+  sockets.on('connection', (socket) =>
+    socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary })),
+  );
   const stable = arm('blue', 'r1', [url]);
   const candidate = arm('green', 'r2', [await namedBackend(t, 'green')]);
   await rig.push(table(1, { stable, candidate, weight: 0 }));
@@ -166,5 +201,8 @@ test('100 table swaps under load fail no request and cut no WebSocket', { timeou
   assert.equal(cut, 0);
   assert.equal((await leases(rig)).upgraded, 10);
   for (const client of clients) client.close();
-  await eventually(() => leases(rig), (count) => count.upgraded === 0);
+  await eventually(
+    () => leases(rig),
+    (count) => count.upgraded === 0,
+  );
 });

@@ -1,6 +1,7 @@
-// The app's own session: a signed cookie given out with the document, asked for by the routes that cost money. It
-// stands where an app with accounts has its sign-in. Signed with APP_SECRET, so that both releases of the app and all
-// of their instances accept it; without one the process makes its own, good for itself alone.
+// The app's own session: a signed cookie given out with the document, asked for by the routes that cost
+// money. It stands where an app with accounts has its sign-in. Signed with APP_SECRET, so that both releases
+// of the app and all of their instances accept it; without one the process makes its own, good for itself
+// alone.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const cookieName = 'voice_session';
@@ -13,7 +14,10 @@ export function authenticate(request: Request, nowMs = Date.now()): { readonly u
   return session && session.endsAtS * 1000 > nowMs ? { user: session.user } : undefined;
 }
 
-/** A `Set-Cookie` value for a document, unless the session that came with it has more than half of its life left. */
+/**
+ * A `Set-Cookie` value for a document, unless the session that came with it has more than half of its life
+ * left.
+ */
 export function renewedCookie(request: Request, nowMs = Date.now()): string | undefined {
   const session = sessionOf(request);
   const nowS = Math.floor(nowMs / 1000);

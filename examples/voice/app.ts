@@ -1,6 +1,6 @@
-// What the voice app answers: its page, the page's modules and styles, the sample clip, and the route modules under
-// api/. Fetch style, so that the same code would run behind another server. Every answer carries the page's security
-// headers; the document alone gives out the session cookie.
+// What the voice app answers: its page, the page's modules and styles, the sample clip, and the route modules
+// under api/. Fetch style, so that the same code would run behind another server. Every answer carries the
+// page's security headers; the document alone gives out the session cookie.
 import { renewedCookie } from './app-session.ts';
 import { securityHeaders } from './content-policy.ts';
 import { loadRoutes, answerRoute, type Routes } from './route-modules.ts';

@@ -1,6 +1,6 @@
-// The headers of every answer: nothing runs but the app's own files, nothing is inlined, nothing is loaded from
-// elsewhere. The one thing a page may reach outside is a speech vendor's socket. A page lives longer than a release,
-// so both releases must name the same vendors: VOICE_CONNECT, origins separated by spaces.
+// The headers of every answer: nothing runs but the app's own files, nothing is inlined, nothing is loaded
+// from elsewhere. The one thing a page may reach outside is a speech vendor's socket. A page lives longer
+// than a release, so both releases must name the same vendors: VOICE_CONNECT, origins separated by spaces.
 
 const vendors = ['eu', 'us', 'global'].map((region) => `wss://${region}.rt.speechmatics.com`);
 const named = (process.env['VOICE_CONNECT'] ?? vendors.join(' ')).split(/\s+/).filter(Boolean);

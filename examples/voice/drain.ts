@@ -1,6 +1,6 @@
-// The app's ending as an owned state: counts what is in flight and knows whether the process is leaving. D1 a request
-// that was accepted is answered. D2 requests hold the process for 10 s at most; open WebSockets hold it until they
-// close, so whoever stops the process sets that deadline.
+// The app's ending as an owned state: counts what is in flight and knows whether the process is leaving. D1 a
+// request that was accepted is answered. D2 requests hold the process for 10 s at most; open WebSockets hold
+// it until they close, so whoever stops the process sets that deadline.
 import type { Server } from 'node:http';
 
 export type DrainEnding = { readonly tookMs: number; readonly cutRequests: number };

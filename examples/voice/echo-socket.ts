@@ -1,5 +1,5 @@
-// /api/echo-socket: a WebSocket that says which release it reached when it opens, then sends back what it is sent. It
-// shows, in demonstrations and tests, that an upgraded connection outlives a change of routes.
+// /api/echo-socket: a WebSocket that says which release it reached when it opens, then sends back what it is
+// sent. It shows, in demonstrations and tests, that an upgraded connection outlives a change of routes.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';

@@ -1,6 +1,6 @@
-// Node's HTTP server in front of fetch-style code: a Request in, a Response out. B1 bodies of at most 64 KiB (413).
-// B2 an error of the app is an id for the client and a line in the log, never its text. Leaves what is answered to
-// app.ts and the count of what is in flight to drain.ts.
+// Node's HTTP server in front of fetch-style code: a Request in, a Response out. B1 bodies of at most 64 KiB
+// (413). B2 an error of the app is an id for the client and a line in the log, never its text. Leaves what is
+// answered to app.ts and the count of what is in flight to drain.ts.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Drain } from './drain.ts';

@@ -1,6 +1,6 @@
-// How often one session of the app may ask for a plan: each plan carries a vendor token, so it is limited as tokens
-// are. A plan is asked for at start, when a token has ended, and at a handover: 20 a minute is plenty, and
-// the tables it keeps are bounded.
+// How often one session of the app may ask for a plan: each plan carries a vendor token, so it is limited as
+// tokens are. A plan is asked for at start, when a token has ended, and at a handover: 20 a minute is plenty,
+// and the tables it keeps are bounded.
 
 const perMinute = 20;
 const minuteMs = 60_000;

@@ -1,5 +1,5 @@
-// Route modules in Expo's convention: api/NAME+api.ts answers /api/NAME, one exported function per method, a Request
-// in and a Response out. They move to Expo Router or another host as they are.
+// Route modules in Expo's convention: api/NAME+api.ts answers /api/NAME, one exported function per method, a
+// Request in and a Response out. They move to Expo Router or another host as they are.
 import { readdir } from 'node:fs/promises';
 
 export type Route = (request: Request) => Response | Promise<Response>;

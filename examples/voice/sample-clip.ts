@@ -1,6 +1,6 @@
-// GET /sample.wav: a conversation for people without a microphone. By default two voices in coded speech, which the
-// local recognisers hear exactly; VOICE_SAMPLE names a recording (WAV, PCM16 mono 16 kHz) to use with a real vendor.
-// Made at the first request and kept.
+// GET /sample.wav: a conversation for people without a microphone. By default two voices in coded speech,
+// which the local recognisers hear exactly; VOICE_SAMPLE names a recording (WAV, PCM16 mono 16 kHz) to use
+// with a real vendor. Made at the first request and kept.
 import { readFile } from 'node:fs/promises';
 import { encodeWord, type CodedSpeaker } from '@crossfade/speech/local';
 

@@ -1,6 +1,6 @@
-// The voice app as a process: `PORT=3000 node serve.ts`. It listens, says where in one JSON line, and drains on
-// SIGTERM and SIGINT: health answers 503, requests are finished, idle connections closed, and it exits once nothing
-// is in flight. WebSockets stay until they close; requests alone hold it for 10 s at most.
+// The voice app as a process: `PORT=3000 node serve.ts`. It listens, says where in one JSON line, and drains
+// on SIGTERM and SIGINT: health answers 503, requests are finished, idle connections closed, and it exits
+// once nothing is in flight. WebSockets stay until they close; requests alone hold it for 10 s at most.
 import type { AddressInfo } from 'node:net';
 import { answerRequest, loadApp } from './app.ts';
 import { drain } from './drain.ts';

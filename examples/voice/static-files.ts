@@ -1,6 +1,7 @@
-// The page's files, read once and kept: index.html, styles, and the browser's modules with their types stripped. Of
-// the speech package it gives out what the page's two entries reach, and nothing else: the token handlers and the
-// local servers never leave the machine. Only what is in the map has an address, so no path can climb out of it.
+// The page's files, read once and kept: index.html, styles, and the browser's modules with their types
+// stripped. Of the speech package it gives out what the page's two entries reach, and nothing else: the token
+// handlers and the local servers never leave the machine. Only what is in the map has an address, so no path
+// can climb out of it.
 import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';

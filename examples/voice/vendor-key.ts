@@ -1,5 +1,5 @@
-// The vendor's long-lived key and where short-lived ones are made of it: from the server's environment, never in an
-// answer, a log line or the page.
+// The vendor's long-lived key and where short-lived ones are made of it: from the server's environment, never
+// in an answer, a log line or the page.
 
 export type VendorKey = { readonly apiKey: string; readonly mintUrl?: string };
 

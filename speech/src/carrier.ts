@@ -1,8 +1,8 @@
-// Who carries the speech of a session: the owner epoch, the rival that is to take over, and what happens when the
-// owner fails. One owner at a time; ownership moves in one step, in `#own` (S2, S3, S4).
-// C1 a failure is answered at once, by event; the send path never ends the session. C2 while no route works the
-// session buffers and goes on trying. C3 a rival that hears everything since the watermark takes over without a
-// new connection. Planned switches are in crossing.ts, the choice of routes in failover.ts.
+// Who carries the speech of a session: the owner epoch, the rival that is to take over, and what happens when
+// the owner fails. One owner at a time; ownership moves in one step, in `#own` (S2, S3, S4). C1 a failure is
+// answered at once, by event; the send path never ends the session. C2 while no route works the session
+// buffers and goes on trying. C3 a rival that hears everything since the watermark takes over without a new
+// connection. Planned switches are in crossing.ts, the choice of routes in failover.ts.
 import { cross, type Crossing } from './crossing.ts';
 import { describeEnding, treatmentOf, type Ending } from './ending.ts';
 import { Epoch, type EpochEvent, type EpochSources, type Final } from './epoch.ts';
@@ -139,7 +139,10 @@ export class Carrier {
     return crossing;
   }
 
-  /** Capture is over: everything pending is sent and answered for, by another route if need be. True when whole. */
+  /**
+   * Capture is over: everything pending is sent and answered for, by another route if need be. True when
+   * whole.
+   */
   async end(): Promise<boolean> {
     const { waits, ledger } = this.#parts;
     this.#isEnding = true;

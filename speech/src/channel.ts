@@ -1,6 +1,7 @@
-// The session's channel to the gateway: telemetry up, directives down, one WebSocket. H1 losing it never stops
-// speech; it reconnects with full jitter and resumes. H2 the token is the first message, never in the URL.
-// H3 a directive that was done is not done twice; its answer is sent again. H4 one failure is counted per session.
+// The session's channel to the gateway: telemetry up, directives down, one WebSocket. H1 losing it never
+// stops speech; it reconnects with full jitter and resumes. H2 the token is the first message, never in the
+// URL. H3 a directive that was done is not done twice; its answer is sent again. H4 one failure is counted
+// per session.
 import type { SessionPlan } from './plan.ts';
 import type { HandoverRequest, HandoverResult, SessionMeasures } from './session.ts';
 import { abandonSocket, isOpen, socketUrl, type SocketLike, type WebSocketFactory } from './web-socket.ts';
@@ -40,6 +41,7 @@ export class SessionChannel {
   readonly #telemetry: ReturnType<typeof setInterval>;
   #socket: SocketLike | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #welcome: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #isWelcome = false;
   #isClosed = false;
@@ -74,6 +76,7 @@ export class SessionChannel {
     this.#isClosed = true;
     clearInterval(this.#telemetry);
     clearTimeout(this.#retry);
+    clearTimeout(this.#welcome);
     if (this.#socket) abandonSocket(this.#socket);
   }
 
@@ -89,7 +92,8 @@ export class SessionChannel {
 
   #listen(socket: SocketLike): void {
     this.#socket = socket;
-    const welcome = setTimeout(() => this.#lost(), WELCOME_MS);
+    clearTimeout(this.#welcome);
+    this.#welcome = setTimeout(() => this.#lost(), WELCOME_MS);
     socket.onopen = () => {
       const plan = this.#parts.plan();
       this.#token = plan.channelToken;
@@ -106,11 +110,11 @@ export class SessionChannel {
     };
     socket.onmessage = (event: { data: unknown }) => {
       const message = messageOf(event.data);
-      if (message?.type === 'welcome') clearTimeout(welcome);
+      if (message?.type === 'welcome') clearTimeout(this.#welcome);
       if (message) this.#receive(message);
     };
     socket.onclose = () => {
-      clearTimeout(welcome);
+      clearTimeout(this.#welcome);
       this.#lost();
     };
     socket.onerror = () => {};

@@ -1,7 +1,7 @@
-// The planned switch (S6): make before break. The new epoch is opened, fed and heard while the old one still owns;
-// they meet at a seam inside a silence, or between words when nobody pauses; then the new one owns.
-// X1 nothing of the new epoch is committed before the old one has answered for everything up to the seam.
-// X2 whatever fails before that, the old epoch stays. Leaves failures of the owner to the carrier.
+// The planned switch (S6): make before break. The new epoch is opened, fed and heard while the old one still
+// owns; they meet at a seam inside a silence, or between words when nobody pauses; then the new one owns. X1
+// nothing of the new epoch is committed before the old one has answered for everything up to the seam. X2
+// whatever fails before that, the old epoch stays. Leaves failures of the owner to the carrier.
 import type { Epoch } from './epoch.ts';
 import type { Ledger } from './ledger.ts';
 import type { AudioRing } from './audio-ring.ts';

@@ -2,6 +2,7 @@
 // second (speech spec 2.4). Leaves the choice of the next route to failover.ts.
 import { assertNever } from './assert.ts';
 
+/** Why a connection is over. */
 export type Ending =
   /** All audio that was sent has been answered for; nothing failed. */
   | { readonly kind: 'finished' }
@@ -11,12 +12,13 @@ export type Ending =
   | { readonly kind: 'stalled'; readonly reason: string };
 
 /**
- * restart: the same route once more, then elsewhere. elsewhere: another route now. reauthorise: the same route
- * once with a fresh token. configuration: never the same bytes again on this route. quota: elsewhere, and
- * everybody keeps away for a while.
+ * restart: the same route once more, then elsewhere. elsewhere: another route now. reauthorise: the same
+ * route once with a fresh token. configuration: never the same bytes again on this route. quota: elsewhere,
+ * and everybody keeps away for a while.
  */
 export type Treatment = 'restart' | 'elsewhere' | 'reauthorise' | 'configuration' | 'quota';
 
+/** What an ending asks of us, by the vendor's documentation of its codes. */
 export function treatmentOf(ending: Ending): Treatment {
   switch (ending.kind) {
     case 'finished':

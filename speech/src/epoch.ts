@@ -1,7 +1,7 @@
 // The part of a session that one connection serves: its ordered sender, its signs of life, its finals on the
-// session's timeline. It holds finals while it is not the owner; it never commits.
-// E1 one sender: replay and live audio leave through `pump`, in order. E2 a fenced epoch tells nothing (S4).
-// E3 pacing: at most `speed` times real time, 8 s without ack, 128 KiB buffered. Leaves ownership to the session.
+// session's timeline. It holds finals while it is not the owner; it never commits. E1 one sender: replay and
+// live audio leave through `pump`, in order. E2 a fenced epoch tells nothing (S4). E3 pacing: at most `speed`
+// times real time, 8 s without ack, 128 KiB buffered. Leaves ownership to the session.
 import type { AudioRing } from './audio-ring.ts';
 import type { Ending } from './ending.ts';
 import type { Ledger } from './ledger.ts';
@@ -28,6 +28,7 @@ export type Final = {
   readonly toSample: number;
 };
 
+/** What an epoch tells the carrier, on the session's timeline. */
 export type EpochEvent =
   | { readonly kind: 'ready' }
   | { readonly kind: 'partial'; readonly words: readonly Word[] }
@@ -45,6 +46,7 @@ export type EpochSources = {
   readonly openRoute: OpenRoute;
 };
 
+/** `draining`: no audio any more, finals still count; `fenced`: nothing counts. */
 export type EpochState = 'opening' | 'ready' | 'feeding' | 'draining' | 'closed' | 'fenced';
 
 /** One epoch. */
@@ -142,7 +144,10 @@ export class Epoch {
     return this.#state === 'feeding' && this.#sources.ring.head - this.#sentTo < LIVE_BACKLOG_SAMPLES;
   }
 
-  /** Speech over which only empty finals came; the session does not commit past it until words or agreement come. */
+  /**
+   * Speech over which only empty finals came; the session does not commit past it until words or agreement
+   * come.
+   */
   get hasUnheardSpeech(): boolean {
     return this.#empties.count > 0 && !this.#empties.areAccepted;
   }

@@ -1,6 +1,6 @@
-// Which route comes next after one failed: pure on injected times. F1 a route is not tried again with the bytes
-// it refused. F2 a route that keeps dying is skipped for a while, by every session of the process. F3 when all
-// routes are down the session waits and tries again, never gives up: capture goes on.
+// Which route comes next after one failed: pure on injected times. F1 a route is not tried again with the
+// bytes it refused. F2 a route that keeps dying is skipped for a while, by every session of the process. F3
+// when all routes are down the session waits and tries again, never gives up: capture goes on.
 import type { Treatment } from './ending.ts';
 import { healthKey, type PlanRoute } from './plan.ts';
 
@@ -52,11 +52,13 @@ export type Attempt = {
   readonly hadFreshToken: boolean;
 };
 
+/** What to do next about routes. */
 export type NextRoute =
   | { readonly kind: 'open'; readonly route: PlanRoute; readonly needsFreshToken: boolean }
   /** All routes had their tries: wait, then begin the next round with no attempts. */
   | { readonly kind: 'wait'; readonly waitMs: number };
 
+/** All that the choice depends on, but for the shared breakers. */
 export type FailoverState = {
   readonly routes: readonly PlanRoute[];
   /** Attempts of this round, oldest first. */
@@ -85,7 +87,8 @@ export function nextRoute(state: FailoverState, breakers: Breakers): NextRoute {
   const [best] = untried.toSorted((one, other) => skipMs(one) - skipMs(other));
   if (best && (skipMs(best) === 0 || state.rounds === 0))
     return { kind: 'open', route: best, needsFreshToken: false };
-  // Every route is down or skipped. The user is waiting, so a skipped route is tried again, but not in a storm.
+  // Every route is down or skipped. The user is waiting, so a skipped route is tried again, but not in a
+  // storm.
   const doubledMs = Math.min(MAX_WAIT_MS, MIN_WAIT_MS * 2 ** Math.min(6, state.rounds));
   if (best && attempts.length === 0) return { kind: 'open', route: best, needsFreshToken: true };
   return { kind: 'wait', waitMs: doubledMs * (0.5 + state.jitter / 2) };

@@ -1,5 +1,5 @@
-// What `@crossfade/speech` offers: a session that keeps its transcript whole while its vendor, release or process
-// changes. Runs in browsers, React Native and Node, without dependencies.
+// What `@crossfade/speech` offers: a session that keeps its transcript whole while its vendor, release or
+// process changes. Runs in browsers, React Native and Node, without dependencies.
 export { Breakers } from './failover.ts';
 export type { GapReason, LedgerReport } from './ledger.ts';
 export type { FetchPlan, PlanRequest, PlanRoute, SessionPlan } from './plan.ts';

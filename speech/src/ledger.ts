@@ -1,5 +1,5 @@
-// What became of every captured sample. S1: committed by one epoch, a declared gap with its reason, or pending;
-// never two of these. S2, S3: the watermark only rises, and what is below it is never claimed again.
+// What became of every captured sample. S1: committed by one epoch, a declared gap with its reason, or
+// pending; never two of these. S2, S3: the watermark only rises, and what is below it is never claimed again.
 // Pure but for its own state; leaves words to the session.
 import { assert } from './assert.ts';
 import type { SampleRange } from './timeline.ts';
@@ -7,6 +7,7 @@ import type { SampleRange } from './timeline.ts';
 /** Why samples have no words: nobody spoke into them, or they could not be transcribed yet. */
 export type GapReason = 'paused' | 'evicted' | 'poison' | 'unfinished';
 
+/** A range of samples and who answers for it. */
 export type LedgerEntry =
   | { readonly kind: 'committed'; readonly from: number; readonly to: number; readonly epoch: number }
   | { readonly kind: 'gap'; readonly from: number; readonly to: number; readonly reason: GapReason };

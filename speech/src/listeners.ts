@@ -1,5 +1,5 @@
-// Typed events of a session. A listener that throws stops neither the session nor the other listeners: its error
-// is raised on its own.
+// Typed events of a session. A listener that throws stops neither the session nor the other listeners: its
+// error is raised on its own.
 
 /** Listeners by event name. */
 export class Listeners<Events extends Record<string, unknown>> {

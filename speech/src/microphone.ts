@@ -1,11 +1,12 @@
-// The web's microphone for a SpeechSession: an AudioWorklet posts 20 ms frames with the audio clock's frame number,
-// they are resampled to 16 kHz before the timeline, and frames that never came are told as a hole of their length.
-// M1 capture goes on in a background tab: the worklet is not throttled. M2 a change of device rebuilds the
-// resampler, not the session. Native apps push their own frames with `session.push`.
+// The web's microphone for a SpeechSession: an AudioWorklet posts 20 ms frames with the audio clock's frame
+// number, they are resampled to 16 kHz before the timeline, and frames that never came are told as a hole of
+// their length. M1 capture goes on in a background tab: the worklet is not throttled. M2 a change of device
+// rebuilds the resampler, not the session. Native apps push their own frames with `session.push`.
 import { Resampler } from './resampler.ts';
 import type { SpeechSession } from './session.ts';
 import { RATE_HZ } from './timeline.ts';
 
+/** How to capture. */
 export type MicrophoneOptions = {
   /** An own file with the worklet, where a content security policy forbids blob: scripts. */
   readonly workletUrl?: string;
@@ -19,7 +20,9 @@ export type Microphone = {
   stop(): Promise<void>;
 };
 
-/** One post of the worklet: `frame` is the audio clock at its first sample, in samples of the context's rate. */
+/**
+ * One post of the worklet: `frame` is the audio clock at its first sample, in samples of the context's rate.
+ */
 export type CapturedFrame = { readonly samples: Int16Array; readonly frame: number };
 
 /** Holes shorter than this are rounding of the audio clock. */

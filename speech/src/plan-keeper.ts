@@ -52,7 +52,10 @@ export class PlanKeeper {
     this.#plan = { ...plan, session: this.#plan?.session ?? plan.session };
   }
 
-  /** The route with a token that still lives, renewed when asked or needed; `isFresh` when it was renewed (P1). */
+  /**
+   * The route with a token that still lives, renewed when asked or needed; `isFresh` when it was renewed
+   * (P1).
+   */
   async withToken(
     route: PlanRoute,
     needsFresh: boolean,

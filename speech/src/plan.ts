@@ -13,6 +13,7 @@ export type PlanRoute = {
   readonly expiresAt?: number;
 };
 
+/** Routes in order of preference; `channel` is a path or address of the gateway's session channel. */
 export type SessionPlan = {
   readonly session: string;
   readonly routes: readonly PlanRoute[];
@@ -30,6 +31,7 @@ export type PlanRequest = {
   readonly reason?: string;
 };
 
+/** Gets a plan: from the app's endpoint, or a fixed one. Called again for tokens and handovers. */
 export type FetchPlan = (previous?: PlanRequest) => Promise<SessionPlan>;
 
 /** True when both lead to the same place: then a change of plan leaves the vendor's socket alone. */

@@ -1,5 +1,5 @@
-// Audio that kills engines: when connections of two routes die on the same samples, a third death there makes the
-// range they share a declared gap, so that the session goes on behind it. Pure but for its own state.
+// Audio that kills engines: when connections of two routes die on the same samples, a third death there makes
+// the range they share a declared gap, so that the session goes on behind it. Pure but for its own state.
 import type { SampleRange } from './timeline.ts';
 
 type Death = SampleRange & { readonly route: string };
@@ -12,8 +12,8 @@ export class Poison {
   #deaths: Death[] = [];
 
   /**
-   * Notes that a route died while it worked somewhere in this range; returns the range to give up, if it is time.
-   * With a single route in the plan its own three deaths count.
+   * Notes that a route died while it worked somewhere in this range; returns the range to give up, if it is
+   * time. With a single route in the plan its own three deaths count.
    */
   died(route: string, range: SampleRange, routeCount: number): SampleRange | undefined {
     this.#deaths.push({ route, ...range });

@@ -1,6 +1,6 @@
-// Where the next epoch begins to hear, and where two epochs may meet: pure, on voice activity.
-// R1 a route with word times hears some context before the seam again; one without begins at the seam, in a gap
-// between words, because its words cannot be told apart by time. R2 never before what the ring holds.
+// Where the next epoch begins to hear, and where two epochs may meet: pure, on voice activity. R1 a route
+// with word times hears some context before the seam again; one without begins at the seam, in a gap between
+// words, because its words cannot be told apart by time. R2 never before what the ring holds.
 import type { RouteTraits } from './route.ts';
 import type { SampleRange } from './timeline.ts';
 import type { VoiceActivity } from './voice-activity.ts';

@@ -1,6 +1,6 @@
-// A streaming resampler for one channel of PCM16: linear between input samples, averaged first when going down.
-// It keeps its phase over calls, so that frames join without a click. Good enough for speech at 16 kHz; it
-// stands before the timeline, so a change of device rate means a new Resampler, not a new session.
+// A streaming resampler for one channel of PCM16: linear between input samples, averaged first when going
+// down. It keeps its phase over calls, so that frames join without a click. Good enough for speech at 16 kHz;
+// it stands before the timeline, so a change of device rate means a new Resampler, not a new session.
 
 /** Turns PCM16 at `fromHz` into PCM16 at `toHz` (16 000 unless told), call by call. */
 export class Resampler {

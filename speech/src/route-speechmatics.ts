@@ -1,6 +1,7 @@
-// Speechmatics realtime v2, direct with a short-lived token or through a relay. Raw PCM16 only, so that audio can
-// be sent again from anywhere. AudioAdded is "accepted", not "transcribed": only finals move the watermark.
-// last_seq_no is the number of AddAudio sent. Unknown messages are ignored, as the vendor adds some.
+// Speechmatics realtime v2, direct with a short-lived token or through a relay. Raw PCM16 only, so that audio
+// can be sent again from anywhere. AudioAdded is "accepted", not "transcribed": only finals move the
+// watermark. last_seq_no is the number of AddAudio sent. Unknown messages are ignored, as the vendor adds
+// some.
 import type { Ending } from './ending.ts';
 import type { PlanRoute } from './plan.ts';
 import type { OpenRoute, Route, RouteEvent, RouteOptions, RouteTraits } from './route.ts';

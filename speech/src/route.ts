@@ -1,7 +1,7 @@
-// The port to a vendor: audio in, words out, one ending. Two adapters: route-speechmatics, route-modal-parakeet;
-// every adapter passes the suite in test/route.test.ts against its strict local server.
-// R1 all sample indices are counted from the first sample sent to this connection. R2 `closed` comes once, last.
-// R3 finals arrive in order and carry `toSample`: everything before it has been answered for.
+// The port to a vendor: audio in, words out, one ending. Two adapters: route-speechmatics,
+// route-modal-parakeet; every adapter passes the suite in test/route.test.ts against its strict local server.
+// R1 all sample indices are counted from the first sample sent to this connection. R2 `closed` comes once,
+// last. R3 finals arrive in order and carry `toSample`: everything before it has been answered for.
 import type { Ending } from './ending.ts';
 import type { PlanRoute } from './plan.ts';
 import type { WebSocketFactory } from './web-socket.ts';
@@ -9,7 +9,9 @@ import type { Word } from './word.ts';
 
 /** What a vendor can do; the session plans by it. */
 export type RouteTraits = {
-  /** Words carry exact times; otherwise ranges are estimated and a cut in the audio is the only sure boundary. */
+  /**
+   * Words carry exact times; otherwise ranges are estimated and a cut in the audio is the only sure boundary.
+   */
   readonly hasWordTimes: boolean;
   readonly hasAcks: boolean;
   readonly hasPartials: boolean;
@@ -21,6 +23,7 @@ export type RouteTraits = {
   readonly maxAgeMs: number;
 };
 
+/** What a connection says; sample indices and word times as in R1. */
 export type RouteEvent =
   /** The vendor takes audio from now on. */
   | { readonly kind: 'ready' }
@@ -52,6 +55,7 @@ export type Route = {
   abandon(): void;
 };
 
+/** What the session asks of every vendor alike. */
 export type RouteOptions = {
   readonly language: string;
   readonly maxDelayS: number;
@@ -62,4 +66,5 @@ export type RouteOptions = {
   readonly baseUrl: string | undefined;
 };
 
+/** Opens a connection; returns at once and answers by events. */
 export type OpenRoute = (route: PlanRoute, options: RouteOptions, hear: (event: RouteEvent) => void) => Route;

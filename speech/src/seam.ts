@@ -1,7 +1,7 @@
-// Where two epochs meet: which words of the new epoch are new. Deterministic, pure.
-// E1 (S2) a word that the old epoch committed is dropped once. E2 a word whose middle lies more than 0.15 s after
-// the seam is never dropped. E3 matches are one to one and timed, so a genuine repeat ("no, no") survives.
-// Old words without times: their epoch ended at a cut in the audio, so the middle alone decides.
+// Where two epochs meet: which words of the new epoch are new. Deterministic, pure. E1 (S2) a word that the
+// old epoch committed is dropped once. E2 a word whose middle lies more than 0.15 s after the seam is never
+// dropped. E3 matches are one to one and timed, so a genuine repeat ("no, no") survives. Old words without
+// times: their epoch ended at a cut in the audio, so the middle alone decides.
 import { likeness, middleOf, normalised, type Word } from './word.ts';
 
 export type Seam = {
@@ -35,7 +35,10 @@ const OFFSET_WINDOW_S = 0.6;
 const SAME_CLOCK_S = 0.08;
 const SKIP_COST = 0.7;
 
-/** Judges the new epoch's words, all that are known so far in order; the last call for a word is the one that counts. */
+/**
+ * Judges the new epoch's words, all that are known so far in order; the last call for a word is the one that
+ * counts.
+ */
 export function judgeSeam(seam: Seam, words: readonly Word[]): readonly SeamVerdict[] {
   const spoken = words.filter((word) => word.kind === 'word');
   const committed = seam.committed.filter((word) => word.kind === 'word');
@@ -51,7 +54,9 @@ export function judgeSeam(seam: Seam, words: readonly Word[]): readonly SeamVerd
   });
 }
 
-/** For a new epoch without word times: how many words at the head of its first text repeat the committed tail. */
+/**
+ * For a new epoch without word times: how many words at the head of its first text repeat the committed tail.
+ */
 export function repeatedHead(committed: readonly Word[], words: readonly Word[]): number {
   const tail = committed.filter((word) => word.kind === 'word').map((word) => normalised(word.text));
   const head = words.filter((word) => word.kind === 'word').map((word) => normalised(word.text));
@@ -90,7 +95,9 @@ function byAlignment(seam: Seam, committed: readonly Word[], words: readonly Wor
   });
 }
 
-/** A mark goes with its word: new after a kept one; after a dropped one, new only if the old text lacks it. */
+/**
+ * A mark goes with its word: new after a kept one; after a dropped one, new only if the old text lacks it.
+ */
 function markVerdict(seam: Seam, mark: Word, previous: SeamVerdict | undefined): SeamVerdict {
   const isAfter = mark.startS > seam.seamS + NEVER_DROPPED_AFTER_S;
   if (isAfter || previous?.isKept) return { word: mark, isKept: true, reason: 'new' };
@@ -104,8 +111,8 @@ function markVerdict(seam: Seam, mark: Word, previous: SeamVerdict | undefined):
 }
 
 /**
- * Pass 1: the clock difference under which most words of the pre-roll match exactly, the smallest of equals; the
- * median over its matches. Repeated words give several candidates, so the first match would mislead.
+ * Pass 1: the clock difference under which most words of the pre-roll match exactly, the smallest of equals;
+ * the median over its matches. Repeated words give several candidates, so the first match would mislead.
  */
 function clockOffset(seam: Seam, committed: readonly Word[], words: readonly Word[]): number {
   const heard = words.filter((word) => middleOf(word) <= seam.seamS);

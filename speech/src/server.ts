@@ -1,7 +1,8 @@
 // The two handlers an app mounts, fetch style (Request → Promise<Response>): vendor tokens and session plans.
-// They fit Expo API routes, Vercel, workers and Node alike. A1 the vendor's long-lived key never leaves: not in an
-// answer, not in an error. A2 nobody gets a token or a plan without the app's own authentication. A3 answers are
-// never cached. A4 with the gateway away, the last good plan of the release is answered, with fresh tokens.
+// They fit Expo API routes, Vercel, workers and Node alike. A1 the vendor's long-lived key never leaves: not
+// in an answer, not in an error. A2 nobody gets a token or a plan without the app's own authentication. A3
+// answers are never cached. A4 with the gateway away, the last good plan of the release is answered, with
+// fresh tokens.
 import type { PlanRoute, SessionPlan } from './plan.ts';
 import { UserQuota } from './user-quota.ts';
 
@@ -10,8 +11,10 @@ export type Authenticate = (
   request: Request,
 ) => { readonly user: string } | undefined | Promise<{ readonly user: string } | undefined>;
 
+/** A vendor token; `expiresAt` is ms since 1970. */
 export type MintedToken = { readonly token: string; readonly expiresAt: number };
 
+/** What the token endpoint needs. */
 export type TokenOptions = {
   /** The vendor's long-lived key; from the server's environment. */
   readonly apiKey: string;
@@ -21,6 +24,7 @@ export type TokenOptions = {
   readonly perUserPerMinute?: number;
 };
 
+/** What the plan endpoint needs. */
 export type PlanOptions = {
   /** The gateway's plan address with its credential in the URL; `CROSSFADE_PLAN` unless told. */
   readonly planUrl?: string;
@@ -35,6 +39,7 @@ export type PlanOptions = {
   readonly fixed?: Omit<SessionPlan, 'session'>;
 };
 
+/** A fetch-style endpoint; it never rejects for what a client sent. */
 export type RequestAnswer = (request: Request) => Promise<Response>;
 
 /** Seconds a vendor token lives: the least the vendor allows, since it opens any number of sessions. */
@@ -147,7 +152,9 @@ async function askGateway(planUrl: string, body: object): Promise<SessionPlan> {
   return plan;
 }
 
-/** A route whose token cannot be minted stays in the plan, last: its open will fail, and another one carries. */
+/**
+ * A route whose token cannot be minted stays in the plan, last: its open will fail, and another one carries.
+ */
 async function withTokens(plan: SessionPlan, mint: PlanOptions['mint']): Promise<SessionPlan> {
   const minted = await Promise.all(
     plan.routes.map(async (route) => {

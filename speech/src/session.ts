@@ -1,7 +1,7 @@
-// A voice session: capture → timeline → ring → epochs → seam filter → ledger → app. Capture never stops for, and
-// never waits on, anything behind it. S1 every captured sample is committed, a declared gap or pending; S5 audio
-// leaves the ring only behind the watermark, or as a declared eviction. Leaves vendors to routes, failures and
-// switches to carrier.ts, the gateway to channel.ts.
+// A voice session: capture → timeline → ring → epochs → seam filter → ledger → app. Capture never stops for,
+// and never waits on, anything behind it. S1 every captured sample is committed, a declared gap or pending;
+// S5 audio leaves the ring only behind the watermark, or as a declared eviction. Leaves vendors to routes,
+// failures and switches to carrier.ts, the gateway to channel.ts.
 import { AudioRing } from './audio-ring.ts';
 import { Carrier, type CarrierState } from './carrier.ts';
 import { SessionChannel } from './channel.ts';
@@ -19,8 +19,10 @@ import { Waits } from './waits.ts';
 import { nativeWebSocket, type WebSocketFactory } from './web-socket.ts';
 import type { Word } from './word.ts';
 
+/** `switching` and `buffering` still capture; nothing is lost in them. */
 export type SessionState = CarrierState;
 
+/** How a session captures, opens and waits. */
 export type SpeechSessionOptions = {
   readonly plan: FetchPlan;
   /** `en` unless told. */
@@ -41,6 +43,7 @@ export type SpeechSessionOptions = {
   readonly breakers?: Breakers;
 };
 
+/** One change of owner: `fromS` is the seam, seconds on the timeline. */
 export type SessionEpoch = {
   readonly epoch: number;
   readonly route: string;
@@ -49,8 +52,10 @@ export type SessionEpoch = {
   readonly reason: string;
 };
 
+/** `silenceWaitMs` of the session's clock is how long a silence is waited for; 0 takes the next word gap. */
 export type HandoverRequest = { readonly reason: string; readonly silenceWaitMs?: number };
 
+/** What a handover came to; `tookMs` is wall time. */
 export type HandoverResult = {
   readonly moved: boolean;
   readonly tookMs: number;
@@ -60,6 +65,7 @@ export type HandoverResult = {
   readonly error?: string;
 };
 
+/** All that is left of a session when it is closed. */
 export type SessionSummary = {
   readonly session: string;
   readonly words: readonly Word[];
@@ -69,6 +75,7 @@ export type SessionSummary = {
   readonly gaps: LedgerReport['gaps'];
 };
 
+/** What a session tells the app; a partial with `stale` waits for a new epoch's text. */
 export type SessionEvents = {
   commit: Commit;
   partial: {
@@ -194,8 +201,8 @@ export class SpeechSession {
   }
 
   /**
-   * Fetches the plan and opens the first route that works; resolves when the session is live, or buffering because
-   * none works yet; rejects when there is no plan. Audio may be pushed before: it is kept.
+   * Fetches the plan and opens the first route that works; resolves when the session is live, or buffering
+   * because none works yet; rejects when there is no plan. Audio may be pushed before: it is kept.
    */
   async start(): Promise<void> {
     const plan = await this.#keeper.fetch();
@@ -258,8 +265,9 @@ export class SpeechSession {
   }
 
   /**
-   * Fetches the plan anew and moves to its first route that opens, make-before-break; where that is the present
-   * route, only release and tokens change. `tookMs` is wall time until the new route owns. One at a time.
+   * Fetches the plan anew and moves to its first route that opens, make-before-break; where that is the
+   * present route, only release and tokens change. `tookMs` is wall time until the new route owns. One at a
+   * time.
    */
   handover(request: HandoverRequest): Promise<HandoverResult> {
     const done = this.#moving.then(() => this.#handOver(request));

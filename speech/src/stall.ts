@@ -1,6 +1,6 @@
-// Is this epoch alive? Pure, on injected times (speech spec 5.8). A socket that is open is no proof of service:
-// acks and text are. My own uplink is told apart from the vendor, so that it burns no routes.
-// Audio lengths are seconds of audio; times are ms of the session's own clock, which runs `rate` times wall time.
+// Is this epoch alive? Pure, on injected times (speech spec 5.8). A socket that is open is no proof of
+// service: acks and text are. My own uplink is told apart from the vendor, so that it burns no routes. Audio
+// lengths are seconds of audio; times are ms of the session's own clock, which runs `rate` times wall time.
 
 /** What is known of an epoch now. */
 export type EpochSigns = {
@@ -27,6 +27,7 @@ export type EpochSigns = {
   readonly emptySpeechS: number;
 };
 
+/** `uplink`: our own network, so no route is to blame. */
 export type EpochHealth =
   | { readonly kind: 'healthy' }
   /** The network under us: buffer, do not switch. */

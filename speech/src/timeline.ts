@@ -1,5 +1,5 @@
-// The clock of a session: sample indices at 16 kHz since capture started, t = n / 16000, never going back.
-// T1 only captured or declared samples move it. T2 a hole in capture is counted in as a pause of its own length,
+// The clock of a session: sample indices at 16 kHz since capture started, t = n / 16000, never going back. T1
+// only captured or declared samples move it. T2 a hole in capture is counted in as a pause of its own length,
 // so that later words keep their true time. Leaves the samples to audio-ring.ts, their fate to ledger.ts.
 
 /** Samples per second of every timeline. */
@@ -11,6 +11,7 @@ export type SampleRange = { readonly from: number; readonly to: number };
 /** Holes shorter than this are clock drift: they are left alone. */
 const HOLE_MS = 200;
 
+/** Seconds since capture started. */
 export function secondsOf(sample: number): number {
   return sample / RATE_HZ;
 }

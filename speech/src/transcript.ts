@@ -1,6 +1,6 @@
-// The committed words of a session and the seams between its epochs: what an owner's final adds, exactly once.
-// S2 a word is committed once, also when a vendor repeats a final. S3 commits leave in audio order and never
-// change. The ledger moves in the same step. Leaves who owns to the session.
+// The committed words of a session and the seams between its epochs: what an owner's final adds, exactly
+// once. S2 a word is committed once, also when a vendor repeats a final. S3 commits leave in audio order and
+// never change. The ledger moves in the same step. Leaves who owns to the session.
 import type { Epoch, Final } from './epoch.ts';
 import type { Ledger } from './ledger.ts';
 import { judgeSeam, repeatedHead, SEAM_REACH_S, type Seam } from './seam.ts';
@@ -117,7 +117,10 @@ export class Transcript {
     return verdicts.filter((verdict) => verdict.isKept).map((verdict) => verdict.word);
   }
 
-  /** Without word times only a repeated run at the head of the first text can be told, and only after a pre-roll. */
+  /**
+   * Without word times only a repeated run at the head of the first text can be told, and only after a
+   * pre-roll.
+   */
   #beyondTextSeam(tenure: Tenure, seam: Seam, words: readonly Word[]): readonly Word[] {
     if (tenure.hasSpoken || words.length === 0) return words;
     tenure.hasSpoken = true;

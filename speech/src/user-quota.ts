@@ -1,5 +1,5 @@
-// How many tokens a user may have per minute: a bucket per user, in memory, bounded. When the table is full the
-// oldest user's bucket is forgotten, which can only be in that user's favour.
+// How many tokens a user may have per minute: a bucket per user, in memory, bounded. When the table is full
+// the oldest user's bucket is forgotten, which can only be in that user's favour.
 
 const MINUTE_MS = 60_000;
 const MAX_USERS = 10_000;

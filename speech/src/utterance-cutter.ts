@@ -1,11 +1,14 @@
-// Cuts a stream of audio into utterances for a vendor that knows none: from the onset of voice to a pause or, when
-// it gets long or a cut is asked for, to the next gap between words. Pure but for its own state.
-// C1 every voiced sample is in exactly one utterance. C2 leading silence is in none. C3 an utterance that goes on
-// for MAX_SAMPLES is cut at a gap between words when there is one, else at the quietest place.
+// Cuts a stream of audio into utterances for a vendor that knows none: from the onset of voice to a pause or,
+// when it gets long or a cut is asked for, to the next gap between words. Pure but for its own state. C1
+// every voiced sample is in exactly one utterance. C2 leading silence is in none. C3 an utterance that goes
+// on for MAX_SAMPLES is cut at a gap between words when there is one, else at the quietest place.
 import { AudioRing } from './audio-ring.ts';
 import { VoiceActivity } from './voice-activity.ts';
 
-/** All in samples since the first. `to` is where it was cut; the voice in it lies within [speechFrom, speechTo). */
+/**
+ * All in samples since the first. `to` is where it was cut; the voice in it lies within [speechFrom,
+ * speechTo).
+ */
 export type Utterance = {
   readonly from: number;
   readonly to: number;
@@ -42,6 +45,11 @@ export class UtteranceCutter {
       : Math.max(this.#doneTo, this.#isEnding ? this.#ring.head : this.#doneTo);
   }
 
+  /** Where the open utterance began, when there is one. */
+  get openFrom(): number | undefined {
+    return this.#open?.from;
+  }
+
   accept(samples: Int16Array): void {
     this.#ring.append(samples);
     this.#activity.accept(samples);
@@ -49,7 +57,7 @@ export class UtteranceCutter {
 
   /** The open utterance ends at the next gap between words, within 1.5 s. */
   cutSoon(): void {
-    this.#cutWantedAt = this.#open ? this.#head : undefined;
+    if (this.#open) this.#cutWantedAt ??= this.#head;
   }
 
   /** No more audio: the open utterance ends at the head. */
@@ -69,7 +77,8 @@ export class UtteranceCutter {
     if (!this.#open) return this.#begin();
     const limit = this.#head;
     const end = this.#endBefore(this.#open, limit);
-    // Audio is held back by the length in which a gap may be found, so that a cut is never behind what was sent.
+    // Audio is held back by the length in which a gap may be found, so that a cut is never behind what was
+    // sent.
     const heldBack = this.#isEnding || end !== undefined ? 0 : HELD_BACK_SAMPLES;
     const sendTo = Math.max(this.#open.sentTo, end ?? limit - heldBack);
     if (sendTo > this.#open.sentTo)

@@ -1,6 +1,6 @@
-// Where somebody speaks: energy with a noise floor that follows, and zero crossings for quiet consonants, by 10 ms
-// frames. Good for watchdogs, cuts and seams; it does not decide what is transcribed.
-// V1 it keeps a bounded history of frames; what is older is unknown and counts as speech, so no seam falls there.
+// Where somebody speaks: energy with a noise floor that follows, and zero crossings for quiet consonants, by
+// 10 ms frames. Good for watchdogs, cuts and seams; it does not decide what is transcribed. V1 it keeps a
+// bounded history of frames; what is older is unknown and counts as speech, so no seam falls there.
 import type { SampleRange } from './timeline.ts';
 
 const FRAME_SAMPLES = 160;

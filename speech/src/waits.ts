@@ -1,5 +1,5 @@
-// Waiting for a condition of a session: looked at whenever something happens and at every tick, with a deadline.
-// Nothing here sleeps for a length of time in the hope that something is done by then.
+// Waiting for a condition of a session: looked at whenever something happens and at every tick, with a
+// deadline. Nothing here sleeps for a length of time in the hope that something is done by then.
 
 type Wait = {
   readonly isTrue: () => boolean;

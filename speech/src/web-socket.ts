@@ -1,8 +1,10 @@
-// The least of a WebSocket that this package needs, so that browsers', React Native's and Node's own all fit, and
-// the one place where an address is made absolute.
+// The least of a WebSocket that this package needs, so that browsers', React Native's and Node's own all fit,
+// and the one place where an address is made absolute.
 
+/** The parts of a close that all platforms tell. */
 export type SocketCloseEvent = { readonly code: number; readonly reason: string };
 
+/** A WebSocket of any platform. */
 export type SocketLike = {
   binaryType: string;
   readonly readyState: number;
@@ -18,10 +20,12 @@ export type SocketLike = {
 /** Opens a socket; throws only for an address that is none. */
 export type WebSocketFactory = (url: string) => SocketLike;
 
+/** The platform's own WebSocket. */
 export const nativeWebSocket: WebSocketFactory = (url) => new WebSocket(url);
 
 const OPEN = 1;
 
+/** True while frames can be sent. */
 export function isOpen(socket: SocketLike): boolean {
   return socket.readyState === OPEN;
 }

@@ -1,5 +1,5 @@
-// The session channel against a real socket server: the token comes first, directives are done once, and speech
-// goes on whatever happens to it.
+// The session channel against a real socket server: the token comes first, directives are done once, and
+// speech goes on whatever happens to it.
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -51,7 +51,7 @@ function planned(stage: Stage, routes: SessionPlan['routes'], release: string): 
   return { ...stage.plan(routes, release), channel: '/_crossfade/session', channelToken: `token-${release}` };
 }
 
-test('directives move a live session once, and a lost channel neither stops speech nor repeats them', async () => {
+test('a directive moves a live session once, and a lost channel stops nothing', async () => {
   await using stage = await openStage();
   await using channel = await startChannel();
   let plan = planned(stage, [stage.direct, stage.modal], 'r1');

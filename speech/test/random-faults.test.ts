@@ -1,5 +1,6 @@
-// Random bad days: faults and planned switches at random words of random speech. Whatever happens, the transcript is
-// the truth, words once and in order, and the ledger has no hole. SPEECH_SEED replays one run, SPEECH_RUNS adds more.
+// Random bad days: faults and planned switches at random words of random speech. Whatever happens, the
+// transcript is the truth, words once and in order, and the ledger has no hole. SPEECH_SEED replays one run,
+// SPEECH_RUNS adds more.
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Breakers } from '../src/failover.ts';
@@ -96,7 +97,7 @@ async function live({ seed, isPauseless, steps }: Script): Promise<void> {
 const seed = Number(process.env['SPEECH_SEED'] ?? FIXED_SEED);
 const scripts = fc.sample(script, { seed, numRuns: Number(process.env['SPEECH_RUNS'] ?? 12) });
 
-test('random bad days lose nothing, double nothing and leave no hole', { concurrency: 6 }, async (t) => {
+test('random bad days lose nothing, double nothing and leave no hole', { concurrency: 12 }, async (t) => {
   await Promise.all(
     scripts.map((each, index) =>
       t.test(`seed ${seed}, day ${index + 1}: ${JSON.stringify(each)}`, () => live(each)),

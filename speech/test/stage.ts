@@ -1,5 +1,5 @@
-// The stage of session tests: a strict Speechmatics, a strict Modal behind a relay, plans that name them, and one
-// assertion that says what a lossless conversation is.
+// The stage of session tests: a strict Speechmatics, a strict Modal behind a relay, plans that name them, and
+// one assertion that says what a lossless conversation is.
 import assert from 'node:assert/strict';
 import type { CallerReport } from '../src/local/caller.ts';
 import { startParakeetServer, type ParakeetServer } from '../src/local/parakeet-server.ts';

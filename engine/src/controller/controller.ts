@@ -104,7 +104,7 @@ export class Controller {
   /** Stops deciding; what runs goes on running. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#runner.stop();
+    await this.#runner.stop();
     await this.#tail;
   }
 

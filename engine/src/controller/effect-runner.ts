@@ -18,6 +18,7 @@ export class EffectRunner {
   readonly #perform: Perform;
   readonly #onFailure: (failure: EffectFailure) => void;
   readonly #running = new Map<string, AbortController>();
+  readonly #settling = new Set<Promise<void>>();
 
   constructor(clock: Clock, perform: Perform, onFailure: (failure: EffectFailure) => void) {
     this.#clock = clock;
@@ -31,9 +32,11 @@ export class EffectRunner {
       if (this.#running.has(effect.id)) continue;
       const abort = new AbortController();
       this.#running.set(effect.id, abort);
-      void this.#run(effect, abort.signal).finally(() => {
+      const run = this.#run(effect, abort.signal).finally(() => {
         if (this.#running.get(effect.id) === abort) this.#running.delete(effect.id);
+        this.#settling.delete(run);
       });
+      this.#settling.add(run);
     }
   }
 
@@ -47,8 +50,10 @@ export class EffectRunner {
     }
   }
 
-  stop(): void {
+  /** Aborts all; resolves when none does anything any more, so that nothing is started behind a shutdown's back. */
+  async stop(): Promise<void> {
     this.keepOnly([]);
+    await Promise.all(this.#settling);
   }
 
   async #run(effect: Effect, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import type { CohortSource, EnvironmentName, RouteTable } from '../api/route-tab
 import type { EnvironmentDriver, InstancePlan, ReleaseSpec } from '../environment/environment-driver.ts';
 import { errorText } from '../errors.ts';
 import { pause, type Host } from '../host.ts';
+import type { Refusal } from '../rollout/decide.ts';
 import type { Effect } from '../rollout/effects.ts';
 import type { ResultEvent } from '../rollout/events.ts';
 import { releaseOf, type InstanceRecord, type State } from '../rollout/rollout.ts';
@@ -21,7 +22,7 @@ export type EffectWorld = {
   /** Shared with the gateway; signs probes. */
   readonly gatewayKey: string;
   readonly state: () => State;
-  readonly submit: (event: ResultEvent) => Promise<unknown>;
+  readonly submit: (event: ResultEvent) => Promise<{ readonly kind: 'accepted' } | Refusal>;
   readonly activity: (text: string) => void;
   readonly driverOf: (release: string) => EnvironmentDriver;
   readonly specOf: (release: string) => ReleaseSpec;
@@ -86,7 +87,9 @@ function runDriver(
     existing: existing.map((each) => planOf(environment, each)),
     record: async (progress) => {
       if (progress.kind === 'activity') return world.activity(progress.text);
-      await world.submit({ kind: 'instance-planned', ...progress.plan, at: now(world) });
+      const submitted = await world.submit({ kind: 'instance-planned', ...progress.plan, at: now(world) });
+      // K2: a plan that is not durable must not be launched.
+      if (submitted.kind === 'refused') throw new Error(submitted.text);
     },
     signal,
   });

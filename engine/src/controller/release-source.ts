@@ -207,7 +207,8 @@ function configured(
     health: {
       path: config.health.path,
       release: config.health.release,
-      instance: config.health.instance,
+      // What is proven by its process has nothing in its answer that could name the instance.
+      instance: config.health.release === 'process' ? 'process' : config.health.instance,
       intervalMs: interval,
       timeoutMs: timeout,
       readyMs: ready,

@@ -16,6 +16,7 @@ import type { Host } from '../host.ts';
 import type { OverrideAnswer } from './brake.ts';
 import type { FrameListener } from './meter.ts';
 import { sendJson } from './own-answer.ts';
+import { readBody } from './request-body.ts';
 import type { PushResult } from './route-table.ts';
 import { publicStatus, type PublicStatus } from './status-page.ts';
 
@@ -61,7 +62,7 @@ export function makeControl(calls: ControlCalls, host: Host): http.Server {
       response.once('close', () => listeners--);
       return streamSamples(calls, response);
     }
-    readBody(request, (body) => {
+    readBody(request, bodyLimitBytes, (body) => {
       const problem = body === undefined ? tooLarge : answer(calls, host, request, response, path, body);
       if (problem) sendProblem(response, problem);
     });
@@ -198,18 +199,6 @@ function streamSamples(calls: ControlCalls, response: ServerResponse): void {
 function sendProblem(response: ServerResponse, problem: Problem): void {
   const { status, code, message, hint } = problem;
   if (!response.headersSent) sendJson(response, status, { error: { code, message, ...(hint && { hint }) } });
-}
-
-/** Undefined when it is too large; never called when the client went away. */
-function readBody(request: IncomingMessage, done: (body: string | undefined) => void): void {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= bodyLimitBytes) chunks.push(chunk);
-    else chunks.length = 0;
-  });
-  request.on('end', () => done(size > bodyLimitBytes ? undefined : Buffer.concat(chunks).toString('utf8')));
 }
 
 function decoded(text: string): string {

@@ -3,7 +3,7 @@
 // tells the voice sessions, waits for requests up to a deadline, then ends what is left.
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
-import type { Host, Timer } from '../host.ts';
+import { pause, type Host, type Timer } from '../host.ts';
 import { Brake, type OverrideAnswer } from './brake.ts';
 import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
@@ -49,6 +49,8 @@ export class DataPlane {
   readonly #voice: Voice;
   readonly #pages: OwnPages;
   #timers: Timer[] = [];
+  /** Answers that are not with their clients yet. */
+  #busy = 0;
 
   constructor(options: DataPlaneOptions) {
     const { host, stateFolder, key } = options;
@@ -61,6 +63,7 @@ export class DataPlane {
     this.#voice = new Voice({
       host,
       key,
+      stateFolder,
       meter: this.#meter,
       table: () => this.#tables.current,
       overrides: () => this.#brake.overrides,
@@ -72,6 +75,10 @@ export class DataPlane {
       activeSessions: (release) => this.#voice.active(release),
     });
     this.ingress = makeIngress({ ...ingressLimits, ...options.limits }, this.#gateway);
+    this.ingress.on('request', (_request, response) => {
+      this.#busy++;
+      response.once('close', () => this.#busy--);
+    });
     this.control = makeControl(this.#controlCalls(), host);
     this.#useTable();
     this.#beat(tickMs, () => this.#fleet.tick());
@@ -98,10 +105,9 @@ export class DataPlane {
   /** Stops accepting, lets requests finish for `graceMs`, then cuts what is left. */
   async close(graceMs: number): Promise<void> {
     this.#voice.announceMove();
-    const requests = new Promise<void>((resolve) => void this.ingress.close(() => resolve()));
-    this.ingress.closeIdleConnections();
-    const late = new Promise<void>((resolve) => void this.#host.clock.timer(graceMs, resolve));
-    await Promise.race([requests, late]);
+    this.ingress.close();
+    const deadlineMs = this.#host.clock.monotonic() + graceMs;
+    while (this.#busy > 0 && this.#host.clock.monotonic() < deadlineMs) await pause(this.#host.clock, 20);
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
     this.#voice.close();

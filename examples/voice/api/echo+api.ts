@@ -1,5 +1,5 @@
-// GET /api/echo: a quick answer that names the release. With VOICE_FAULTS=1 it misbehaves as told, so that guards can
-// be seen at work: VOICE_FAIL_SHARE (0–1) of its answers are 500, each VOICE_SLOW_MS late.
+// GET /api/echo: a quick answer that names the release. With VOICE_FAULTS=1 it misbehaves as told, so that
+// guards can be seen at work: VOICE_FAIL_SHARE (0–1) of its answers are 500, each VOICE_SLOW_MS late.
 import { setTimeout as pause } from 'node:timers/promises';
 import { identity } from '../identity.ts';
 

@@ -1,5 +1,6 @@
-// POST /api/session-plan: which speech routes this session takes, in order, with short-lived tokens. The gateway
-// decides (CROSSFADE_PLAN); without one, VOICE_DIRECT_URL makes a plan of one route, and the app runs alone.
+// POST /api/session-plan: which speech routes this session takes, in order, with short-lived tokens. The
+// gateway decides (CROSSFADE_PLAN); without one, VOICE_DIRECT_URL makes a plan of one route, and the app runs
+// alone.
 import { mintSpeechmaticsToken, sessionPlanHandler, type PlanOptions } from '@crossfade/speech/server';
 import { authenticate, cookieOf } from '../app-session.ts';
 import { identity } from '../identity.ts';

@@ -1,5 +1,5 @@
-// POST /api/speechmatics-token: a vendor token that lives 60 s, for the session of this app that asks. Behind the
-// app's own cookie, ten a minute, never cached; the key itself stays here.
+// POST /api/speechmatics-token: a vendor token that lives 60 s, for the session of this app that asks. Behind
+// the app's own cookie, ten a minute, never cached; the key itself stays here.
 import { tokenHandler } from '@crossfade/speech/server';
 import { authenticate } from '../app-session.ts';
 import { vendorKey } from '../vendor-key.ts';

@@ -1,5 +1,5 @@
-// One conversation: a SpeechSession fed by a source of sound, told to the page in plain words. Where the session is
-// carried may change under it; the page only hears of it. Leaves drawing to main.ts.
+// One conversation: a SpeechSession fed by a source of sound, told to the page in plain words. Where the
+// session is carried may change under it; the page only hears of it. Leaves drawing to main.ts.
 import { SpeechSession, type SessionEvents, type SessionSummary } from '@crossfade/speech';
 import { fetchPlan } from './plan-request.ts';
 
@@ -54,9 +54,7 @@ export class Conversation {
     this.#epochs++;
     this.#events.place(route, release);
     if (this.#epochs > 1) {
-      this.#events.notice(
-        `The conversation moved to ${route} (release ${release}). Keep talking: nothing is lost.`,
-      );
+      this.#events.notice(`The conversation moved to ${route} (release ${release}). Keep talking.`);
     }
   }
 }

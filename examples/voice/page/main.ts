@@ -1,5 +1,5 @@
-// The page: buttons, the state line, the notice, and where the words go. It holds one conversation at a time and says
-// in words what every state means for the people who talk.
+// The page: buttons, the state line, the notice, and where the words go. It holds one conversation at a time
+// and says in words what every state means for the people who talk.
 import type { SessionSummary } from '@crossfade/speech';
 import { openMicrophone } from '@crossfade/speech/microphone';
 import { Conversation, type OpenSource } from './conversation.ts';

@@ -1,5 +1,5 @@
-// Asks the app's own server for a session plan. The browser's cookies say who asks and, behind a gateway, which side
-// of a rollout they are on; the page holds no key.
+// Asks the app's own server for a session plan. The browser's cookies say who asks and, behind a gateway,
+// which side of a rollout they are on; the page holds no key.
 import type { PlanRequest, SessionPlan } from '@crossfade/speech';
 
 export async function fetchPlan(previous?: PlanRequest): Promise<SessionPlan> {

@@ -1,5 +1,5 @@
-// The sample clip as a source of sound: fetched whole, then handed on in frames of 20 ms at the pace of the clock, as
-// a microphone would. Late timers catch up, so nothing is left out when the tab is slow.
+// The sample clip as a source of sound: fetched whole, then handed on in frames of 20 ms at the pace of the
+// clock, as a microphone would. Late timers catch up, so nothing is left out when the tab is slow.
 import type { SpeechSession } from '@crossfade/speech';
 import type { SoundSource } from './conversation.ts';
 

@@ -1,6 +1,6 @@
-// The words on the page: one turn per speaker in a row, the speaker's letter and colour beside it, and below them the
-// words that may still change. Words are text nodes, never markup. It keeps to the end unless the reader has
-// scrolled up.
+// The words on the page: one turn per speaker in a row, the speaker's letter and colour beside it, and below
+// them the words that may still change. Words are text nodes, never markup. It keeps to the end unless the
+// reader has scrolled up.
 import type { Commit, Word } from '@crossfade/speech';
 
 const colours = 6;

@@ -1,9 +1,10 @@
-// A synthetic caller: holds a live conversation of coded speech through a SpeechSession and compares what it spoke
-// with what was transcribed, word for word. Audio leaves at `rate` times real time, by the clock, in utterances of
-// a few seconds with pauses. K1 it knows the truth; the session sees only sound.
+// A synthetic caller: holds a live conversation of coded speech through a SpeechSession and compares what it
+// spoke with what was transcribed, word for word. Audio leaves at `rate` times real time, by the clock, in
+// utterances of a few seconds with pauses. K1 it knows the truth; the session sees only sound.
 import { SpeechSession, type SessionSummary, type SpeechSessionOptions } from '../session.ts';
 import { encodeWord, samplesOf } from './coded-word.ts';
 
+/** How the caller speaks, and the session's own options. */
 export type CallerOptions = SpeechSessionOptions & {
   /** Words to say, again and again; numbered so that each spoken word is unique, unless `isPlain`. */
   readonly script?: readonly string[];
@@ -21,6 +22,7 @@ export type CallerOptions = SpeechSessionOptions & {
 /** A spoken word: `atS` is where it starts on the session's timeline. */
 export type Utterance = { readonly text: string; readonly atS: number };
 
+/** Spoken against transcribed. */
 export type CallerReport = {
   readonly spoken: number;
   readonly transcribed: number;
@@ -60,7 +62,10 @@ export class Caller {
     this.#wordsLeft = this.#utteranceLength();
   }
 
-  /** Speaks in real time × rate; resolves when the last word has been pushed. Start the session before or during. */
+  /**
+   * Speaks in real time × rate; resolves when the last word has been pushed. Start the session before or
+   * during.
+   */
   async speak(): Promise<void> {
     const rate = this.#options.rate ?? 1;
     const startedAtMs = performance.now();

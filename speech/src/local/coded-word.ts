@@ -22,7 +22,9 @@ export type CodedSpeaker = 1 | 2;
 /** A word of a spoken script with its true place, in samples from the start of the script's audio. */
 export type SpokenWord = { readonly text: string; readonly startSample: number; readonly endSample: number };
 
-/** Two check characters over text and order, so that a word with a cut or a doubled part is not recognised. */
+/**
+ * Two check characters over text and order, so that a word with a cut or a doubled part is not recognised.
+ */
 export function checkSymbols(symbols: readonly number[]): readonly [number, number] {
   let sum = symbols.length;
   let weighted = 7;

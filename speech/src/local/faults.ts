@@ -1,18 +1,22 @@
-// The fault menu of a local server: what a vendor does on a bad day, told at run time by object or POST /faults.
-// F1 an instant fault strikes the sessions that are live now; F2 a standing fault holds for live and new sessions
-// (or, with scope `live`, only for live ones) until `clear`; F3 `refuse` and `accept-then-error` count down.
+// The fault menu of a local server: what a vendor does on a bad day, told at run time by object or POST
+// /faults. F1 an instant fault strikes the sessions that are live now; F2 a standing fault holds for live and
+// new sessions (or, with scope `live`, only for live ones) until `clear`; F3 `refuse` and `accept-then-error`
+// count down.
 import { assertNever } from '../assert.ts';
 
+/** Strikes live sessions now. */
 export type InstantFault =
   | { readonly kind: 'kill' }
   | { readonly kind: 'close'; readonly code: number; readonly reason?: string }
   | { readonly kind: 'error'; readonly type: string; readonly code?: number; readonly reason?: string };
 
+/** Holds until `clear`. */
 export type StandingFault =
   | { readonly kind: 'freeze-acks' | 'half-open' | 'stall' | 'empty-finals' | 'duplicate-finals' }
   | { readonly kind: 'late-finals'; readonly delayMs: number }
   | { readonly kind: 'poison'; readonly word: string };
 
+/** Meets the next opens; without a count, all of them. */
 export type OpeningFault =
   | { readonly kind: 'refuse'; readonly status: number; readonly count?: number }
   | {
@@ -22,6 +26,7 @@ export type OpeningFault =
       readonly count?: number;
     };
 
+/** One entry of the menu. */
 export type Fault =
   | InstantFault
   | (StandingFault & { readonly scope?: 'live' | 'all' })
@@ -87,7 +92,9 @@ export class FaultMenu {
     }
   }
 
-  /** Takes a new session under the menu; returns the error it is to raise, when accepts are followed by one. */
+  /**
+   * Takes a new session under the menu; returns the error it is to raise, when accepts are followed by one.
+   */
   admit(session: FaultySession): { readonly type: string; readonly afterMs: number } | undefined {
     this.#sessions.add(session);
     for (const [kind, fault] of this.#standing) session.standing.set(kind, fault);

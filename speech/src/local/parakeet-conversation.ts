@@ -59,7 +59,9 @@ export class ParakeetConversation implements FaultySession {
     this.#scan(copy);
   }
 
-  /** P1: the running energy of the last second, by blocks of 10 ms; the last quiet window's end is the cut. */
+  /**
+   * P1: the running energy of the last second, by blocks of 10 ms; the last quiet window's end is the cut.
+   */
   #scan(samples: Int16Array): void {
     let quietEnd = -1;
     for (let index = 0; index < samples.length; index += 1) {

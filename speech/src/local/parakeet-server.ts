@@ -1,6 +1,7 @@
-// A local server that behaves as Modal's published `streaming_parakeet` example behind proxy auth: GET /status,
-// GET /, WS /ws with Modal-Key and Modal-Secret headers (401 without), sockets that die at the function's
-// timeout of 300 s. POST /faults is the local addition. Leaves segments and text to parakeet-conversation.ts.
+// A local server that behaves as Modal's published `streaming_parakeet` example behind proxy auth: GET
+// /status, GET /, WS /ws with Modal-Key and Modal-Secret headers (401 without), sockets that die at the
+// function's timeout of 300 s. POST /faults is the local addition. Leaves segments and text to
+// parakeet-conversation.ts.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -9,6 +10,7 @@ import { HttpListener, refuseUpgrade, type JsonReply } from './http-listener.ts'
 import { ParakeetConversation } from './parakeet-conversation.ts';
 import { codedRecogniser, type OpenRecogniser } from './recogniser.ts';
 
+/** All optional: the defaults are a healthy server on a free port. */
 export type ParakeetServerOptions = {
   /** 0 (the default) takes a free port. */
   readonly port?: number;

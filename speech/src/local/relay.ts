@@ -1,9 +1,10 @@
-// A relay as the gateway has it, for trying things without a gateway: it takes the token as the first message,
-// opens the vendor's socket with the secret headers, says ready, and then carries frames both ways unchanged.
-// A wrong or missing first message closes with 4001.
+// A relay as the gateway has it, for trying things without a gateway: it takes the token as the first
+// message, opens the vendor's socket with the secret headers, says ready, and then carries frames both ways
+// unchanged. A wrong or missing first message closes with 4001.
 import { WebSocket, WebSocketServer } from 'ws';
 import { HttpListener } from './http-listener.ts';
 
+/** Where to, and with what. */
 export type RelayOptions = {
   /** The vendor's socket address. */
   readonly url: string;
@@ -12,6 +13,7 @@ export type RelayOptions = {
   readonly token: string;
 };
 
+/** A running relay; `url` is what a plan's route names. */
 export type Relay = AsyncDisposable & { readonly url: string };
 
 /** Starts a relay on a free port of the loopback address. */

@@ -54,5 +54,6 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 
 async function chosenRecogniser(name: string): Promise<OpenRecogniser> {
   if (name === 'coded') return codedRecogniser;
+  if (name === 'pocketsphinx') return (await import('./pocketsphinx.ts')).pocketsphinxRecogniser();
   throw new Error(`unknown recogniser ${name}; SPEECH_RECOGNISER is coded or pocketsphinx`);
 }

@@ -1,9 +1,9 @@
-// One session of the local Speechmatics server, from the opened socket to EndOfTranscript.
-// M1 text comes from the audio alone, in audio time: partials 0.25 s after a word, finals within max_delay,
-// empty finals over silence; finals never overlap and never change. M2 a partial carries only the words after the
-// last final. M3 any Error ends the session: in-band first, then the documented close code.
-// M4 EndOfStream must name the number of AddAudio sent. M5 audio sent faster than the server reads waits in TCP.
-// Leaves handshake, keys and quota to speechmatics-server.ts.
+// One session of the local Speechmatics server, from the opened socket to EndOfTranscript. M1 text comes from
+// the audio alone, in audio time: partials 0.25 s after a word, finals within max_delay, empty finals over
+// silence; finals never overlap and never change. M2 a partial carries only the words after the last final.
+// M3 any Error ends the session: in-band first, then the documented close code. M4 EndOfStream must name the
+// number of AddAudio sent. M5 audio sent faster than the server reads waits in TCP. Leaves handshake, keys
+// and quota to speechmatics-server.ts.
 import type { WebSocket } from 'ws';
 import type { HeardWord } from './coded-decoder.ts';
 import type { FaultySession, InstantFault, StandingFault } from './faults.ts';
@@ -61,7 +61,8 @@ export class SpeechmaticsConversation implements FaultySession {
   #lastWordEnd = 0;
   #owesMark = false;
   #owesUtterance = false;
-  #partialWords = 0;
+  #partialText = '';
+  #tentative: readonly HeardWord[] = [];
   readonly #speakers = new Set<string>();
   #readableS = READ_AHEAD_S;
   #readAtMs = performance.now();
@@ -134,8 +135,9 @@ export class SpeechmaticsConversation implements FaultySession {
     this.#state = 'starting';
     this.#recognition = recognition;
     this.#input = new PcmInput(recognition.encoding, recognition.sampleRateHz);
-    this.#recogniser = this.#options.openRecogniser(({ words, decidedTo }) => {
+    this.#recogniser = this.#options.openRecogniser(({ words, decidedTo, tentative }) => {
       for (const word of words) this.#hear(word);
+      this.#tentative = tentative ?? [];
       this.#decidedTo = Math.max(this.#decidedTo, decidedTo);
       if (this.#state === 'recognising') this.#advance();
     });
@@ -220,9 +222,10 @@ export class SpeechmaticsConversation implements FaultySession {
 
   #partial(): void {
     const visibleTo = this.#samples - PARTIAL_DELAY_S * RATE_HZ;
-    const words = this.#pending.filter((word) => word.endSample <= visibleTo);
-    if (words.length === 0 || words.length === this.#partialWords) return;
-    this.#partialWords = words.length;
+    const words = [...this.#pending, ...this.#tentative].filter((word) => word.endSample <= visibleTo);
+    const text = words.map((word) => word.text).join(' ');
+    if (text === '' || text === this.#partialText) return;
+    this.#partialText = text;
     this.#text('AddPartialTranscript', words, this.#finalTo, words.at(-1)?.endSample ?? 0);
   }
 
@@ -234,7 +237,7 @@ export class SpeechmaticsConversation implements FaultySession {
     this.#finalTo = Math.max(this.#finalTo, end);
     this.#lastWordEnd = end;
     this.#owesMark = true;
-    this.#partialWords = 0;
+    this.#partialText = '';
   }
 
   #emptyFinal(silentTo: number): void {

@@ -1,6 +1,6 @@
-// A local server that speaks Speechmatics realtime v2 strictly, with the temporary-key endpoint beside it:
-// WS /v2 and /v2/, POST /v1/api_keys?type=rt, GET /health, POST /faults. Credentials count at the handshake only.
-// Text comes from a recogniser that hears the audio it is sent; nothing else knows the words.
+// A local server that speaks Speechmatics realtime v2 strictly, with the temporary-key endpoint beside it: WS
+// /v2 and /v2/, POST /v1/api_keys?type=rt, GET /health, POST /faults. Credentials count at the handshake
+// only. Text comes from a recogniser that hears the audio it is sent; nothing else knows the words.
 import { randomUUID, type UUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -11,6 +11,7 @@ import { codedRecogniser, type OpenRecogniser } from './recogniser.ts';
 import { SpeechmaticsConversation } from './speechmatics-conversation.ts';
 import { bearerOf, TemporaryKeys } from './temporary-keys.ts';
 
+/** All optional: the defaults are a healthy server on a free port. */
 export type SpeechmaticsServerOptions = {
   /** 0 (the default) takes a free port. */
   readonly port?: number;

@@ -1,6 +1,6 @@
-// Speechmatics' temporary keys as the vendor documents them: POST /v1/api_keys?type=rt with a long-lived key as
-// bearer gives 201 { apikey_id: null, key_value }, 403 without a good key, 422 for a bad ttl. The key is an
-// HS256 JWT, good for any number of handshakes until it expires.
+// Speechmatics' temporary keys as the vendor documents them: POST /v1/api_keys?type=rt with a long-lived key
+// as bearer gives 201 { apikey_id: null, key_value }, 403 without a good key, 422 for a bad ttl. The key is
+// an HS256 JWT, good for any number of handshakes until it expires.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { JsonReply } from './http-listener.ts';
 

@@ -1,49 +1,219 @@
-// Stub.
+// The voice side of the gateway: plans, the session channel, the relay, and handovers, joined. Counts sessions where
+// the meter counts requests: by the arm whose release a session has. Z1 a handover ends the pins of its releases
+// first, then sessions are told, so that whoever asks for a plan in between already gets what is in force.
+import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { planCredential } from '../../api/plan-credential.ts';
 import type { HandoverProgress, HandoverRequest, Override, RouteTable } from '../../api/route-table.ts';
 import type { Host } from '../../host.ts';
 import type { RelaySecrets } from '../control.ts';
 import type { OwnPaths } from '../gateway.ts';
-import type { Meter } from '../meter.ts';
-import type { ClientSide } from '../request-head.ts';
+import type { ArmMeter, Meter } from '../meter.ts';
+import { sendJson, sendRefusal } from '../own-answer.ts';
+import { readBody } from '../request-body.ts';
+import { refuse, type ClientSide } from '../request-head.ts';
+import { deriveSecret } from '../secret.ts';
+import { roleOf } from '../slot.ts';
+import { Handovers } from './handover.ts';
+import { Pins } from './pins.ts';
+import { Relay } from './relay.ts';
+import { SessionChannel, type LiveSession } from './session-channel.ts';
+import { armWithRelease, planRequest, planSession } from './session-plan.ts';
+
+const planBodyBytes = 64 * 1024;
+const listedSessions = 1_000;
 
 export type VoiceParts = {
   readonly host: Host;
   readonly key: string;
+  readonly stateFolder: string;
   readonly meter: Meter;
   readonly table: () => RouteTable | undefined;
   readonly overrides: () => readonly Override[];
 };
 
 export class Voice implements OwnPaths {
-  readonly parts: VoiceParts;
+  readonly #parts: VoiceParts;
+  readonly #pins: Pins;
+  readonly #channel: SessionChannel;
+  readonly #relay: Relay;
+  readonly #handovers: Handovers;
+  readonly #secrets: { readonly channel: string; readonly relay: string };
+  readonly #credential: Buffer;
+
   constructor(parts: VoiceParts) {
-    this.parts = parts;
+    this.#parts = parts;
+    const { host, key } = parts;
+    this.#secrets = { channel: deriveSecret(key, 'channel'), relay: deriveSecret(key, 'relay') };
+    this.#credential = Buffer.from(`Basic ${Buffer.from(`plan:${planCredential(key)}`).toString('base64')}`);
+    this.#pins = new Pins(host.files, `${parts.stateFolder}/gateway-pins.json`);
+    this.#channel = new SessionChannel(host, this.#secrets.channel, {
+      started: (session) => this.#meterOf(session)?.session('started'),
+      resumed: (session) => this.#catchUp(session),
+      failed: (session) => this.#meterOf(session)?.session('failed'),
+      ended: (session) => {
+        this.#meterOf(session)?.session('ended');
+        this.#handovers.forget(session.id);
+      },
+      handedOver: (session, id, hasMoved) => this.#handovers.answered(id, session.id, hasMoved),
+    });
+    this.#relay = new Relay(host, this.#secrets.relay, parts.table);
+    this.#handovers = new Handovers(host.clock, (id, request) => this.#tell(id, request));
   }
-  request(_request: IncomingMessage, _response: ServerResponse, _path: string): boolean {
-    return false;
+
+  request(request: IncomingMessage, response: ServerResponse, path: string): boolean {
+    if (path !== '/_crossfade/plan') return false;
+    if (request.method !== 'POST')
+      sendRefusal(response, refuse(405, 'bad-method', 'a plan is asked for by POST'));
+    else if (!this.#isAllowed(request))
+      sendRefusal(response, refuse(401, 'not-allowed', 'the plan credential is not valid'));
+    else readBody(request, planBodyBytes, (body) => this.#answerPlan(response, body));
+    return true;
   }
-  upgrade(_r: IncomingMessage, _s: Duplex, _a: Buffer, _p: string, _c: ClientSide): boolean {
-    return false;
+
+  upgrade(
+    request: IncomingMessage,
+    socket: Duplex,
+    ahead: Buffer,
+    path: string,
+    client: ClientSide,
+  ): boolean {
+    if (path === '/_crossfade/session') {
+      this.#channel.accept(request, socket, ahead, client.address);
+      return true;
+    }
+    const relay = /^\/_crossfade\/relay\/([a-z][a-z0-9-]{0,39})$/.exec(path);
+    if (!relay) return false;
+    this.#relay.accept(request, socket, ahead, client.address, relay[1]!);
+    return true;
   }
-  active(_release: string): number {
-    return 0;
+
+  active(release: string): number {
+    return this.activeByRelease()[release] ?? 0;
   }
+
   activeByRelease(): Record<string, number> {
-    return {};
+    const counts: Record<string, number> = {};
+    for (const { claim } of this.#channel.sessions.values()) {
+      counts[claim.release] = (counts[claim.release] ?? 0) + 1;
+    }
+    return counts;
   }
+
+  list(): unknown {
+    const sessions = [...this.#channel.sessions.values()].slice(0, listedSessions).map((each) => ({
+      session: each.id,
+      release: each.claim.release,
+      route: each.route ?? null,
+      isConnected: each.socket !== undefined,
+      hasFailed: each.hasFailed,
+      telemetry: each.telemetry ?? null,
+    }));
+    return { total: this.#channel.sessions.size, sessions };
+  }
+
   handover(wanted: HandoverRequest): HandoverProgress {
-    return { id: wanted.id, total: 0, moved: 0, failed: 0, pending: 0 };
+    if (!this.#handovers.has(wanted.id)) {
+      const releases = new Set(wanted.releases);
+      const chosen = [...this.#channel.sessions.values()].filter((each) => releases.has(each.claim.release));
+      this.#pins.end(wanted, this.#parts.host.clock.now());
+      this.#handovers.start(
+        wanted,
+        chosen.map((each) => each.id),
+      );
+    }
+    return this.#handovers.progress(wanted.id)!;
   }
-  progress(_id: string): HandoverProgress | undefined {
+
+  progress(id: string): HandoverProgress | undefined {
+    return this.#handovers.progress(id);
+  }
+
+  giveSecrets(secrets: RelaySecrets): void {
+    this.#relay.giveSecrets(secrets);
+  }
+
+  announceMove(): void {
+    this.#channel.broadcast({ id: this.#parts.host.randomHex(8), kind: 'moving', afterMs: 500 });
+  }
+
+  tick(): void {
+    this.#channel.tick();
+  }
+
+  close(): void {
+    this.#handovers.close();
+    this.#channel.close();
+    this.#relay.close();
+  }
+
+  #isAllowed(request: IncomingMessage): boolean {
+    const given = Buffer.from(request.headers.authorization ?? '');
+    return given.length === this.#credential.length && timingSafeEqual(given, this.#credential);
+  }
+
+  #answerPlan(response: ServerResponse, body: string | undefined): void {
+    if (body === undefined)
+      return sendRefusal(response, refuse(413, 'too-large', 'the body is larger than 64 KiB'));
+    const table = this.#parts.table();
+    if (!table) return sendRefusal(response, refuse(503, 'no-table', 'the gateway has no route table', 1));
+    const asked = planRequest.safeParse(jsonOf(body));
+    if (!asked.success) return sendRefusal(response, refuse(400, 'invalid', 'the body is no plan request'));
+    const plan = planSession(
+      {
+        table,
+        overrides: this.#parts.overrides(),
+        pins: this.#pins,
+        nowMs: this.#parts.host.clock.now(),
+        makeSession: () => this.#parts.host.randomHex(16),
+        channelSecret: this.#secrets.channel,
+        relaySecret: this.#secrets.relay,
+      },
+      asked.data,
+    );
+    if (plan) sendJson(response, 200, plan);
+    else sendRefusal(response, refuse(503, 'no-route', 'no speech route is left by the flags', 1));
+  }
+
+  #tell(id: string, request: HandoverRequest): void {
+    const session = this.#channel.sessions.get(id);
+    if (!session) return this.#handovers.forget(id);
+    const { reason, silenceWaitMs } = request;
+    this.#channel.direct(session, { id: request.id, kind: 'handover', reason, silenceWaitMs });
+  }
+
+  /** A session that comes with an ended pin and was never told is told now. */
+  #catchUp(session: LiveSession): void {
+    const ending = this.#pins.endingOf(session.claim);
+    if (!ending || session.directives.some((each) => each.id === ending.id)) return;
+    if (this.#handovers.isKnown(ending.id, session.id)) return;
+    const { id, reason, silenceWaitMs } = ending;
+    this.#handovers.join(id, session.id);
+    this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
+  }
+
+  #meterOf(session: LiveSession): ArmMeter | undefined {
+    for (const [service, table] of Object.entries(this.#parts.table()?.services ?? {})) {
+      const arm = armWithRelease(table, session.claim.release);
+      const role = roleOf(table, arm);
+      if (!arm || !role) continue;
+      return this.#parts.meter.arm({
+        service,
+        environment: arm.environment,
+        release: arm.release,
+        arm: role,
+      });
+    }
     return undefined;
   }
-  list(): unknown {
-    return [];
+}
+
+function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    // Refused by the schema.
+    return undefined;
   }
-  giveSecrets(_secrets: RelaySecrets): void {}
-  announceMove(): void {}
-  tick(): void {}
-  close(): void {}
 }
