@@ -1,4 +1,5 @@
-// The gateway as a process: what it prints, what it refuses to start over, and how it comes back after kill -9.
+// The gateway as a process: what it prints, what it refuses to start over, and how it comes back after kill
+// -9.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -8,11 +9,17 @@ import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isOnCandidate } from '../src/rollout/split.ts';
-import { arm, ask, folder, httpBackend, namedBackend, RawClient, table, unixRequest } from './gateway-rig.ts';
+import { arm, ask, folder, httpBackend, namedBackend, table, unixRequest } from './gateway-rig.ts';
 
 const program = fileURLToPath(new URL('../src/gateway/serve.ts', import.meta.url));
 
-type Started = { readonly child: ChildProcess; readonly port: number; readonly socket: string };
+type Started = {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly socket: string;
+  /** Resolves when it has printed this event. */
+  said(event: string): Promise<void>;
+};
 
 function launch(t: TestContext, state: string, port: number): ChildProcess {
   const args = [program, '--state', state, '--listen', `127.0.0.1:${port}`];
@@ -23,12 +30,13 @@ function launch(t: TestContext, state: string, port: number): ChildProcess {
 
 async function start(t: TestContext, state: string, port: number): Promise<Started> {
   const child = launch(t, state, port);
-  const [line] = await once(createInterface({ input: child.stdout! }), 'line', {
-    signal: AbortSignal.timeout(8_000),
-  });
-  const told = JSON.parse(line as string);
-  assert.equal(told.event, 'gateway-listening');
-  return { child, port: told.port, socket: told.socket };
+  const lines = createInterface({ input: child.stdout! });
+  const said = (event: string) =>
+    new Promise<any>((resolve) => {
+      lines.on('line', (line) => JSON.parse(line).event === event && resolve(JSON.parse(line)));
+    });
+  const told = await said('gateway-listening');
+  return { child, port: told.port, socket: told.socket, said };
 }
 
 async function failure(child: ChildProcess): Promise<{ code: number; text: string }> {
@@ -95,12 +103,10 @@ test(
     const finish = await asked.promise;
     const exited = once(gateway.child, 'exit');
     gateway.child.kill('SIGTERM');
-    const refused = new RawClient(gateway.port);
-    // The listening socket closes when the signal has been handled; until then a connection may still be taken.
-    await refused.until((client) => client.isClosed || client.isEnded || client.socket.readyState === 'open');
+    await gateway.said('gateway-ending');
+    await assert.rejects(ask(gateway.port), /ECONNREFUSED/);
     finish();
     assert.equal((await pending).body, 'whole');
-    refused.socket.destroy();
     assert.deepEqual(await exited, [0, null]);
     await assert.rejects(ask(gateway.port), /ECONNREFUSED/);
   },

@@ -1,5 +1,5 @@
-// Upgraded connections: raw both ways, head bytes, half-close, a refusal passed whole, and leases until both halves
-// have closed, over any number of table swaps.
+// Upgraded connections: raw both ways, head bytes, half-close, a refusal passed whole, and leases until both
+// halves have closed, over any number of table swaps.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';

@@ -1,4 +1,5 @@
-// Voice through the gateway: plans and pins, the session channel with its handovers, and the relay to a vendor.
+// Voice through the gateway: plans and pins, the session channel with its handovers, and the relay to a
+// vendor.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,7 +1,7 @@
-// Overrides: the gateway's own decisions, outranking weights. B1 they survive every push and restart and end only
-// when a table names them in `endsOverrides`. B2 one that cannot be written is applied all the same, and the answer
-// says `durable: false`. B3 the same id, or the same request, is applied once and answered alike. G5: 1 000 overrides,
-// beyond which a new one is refused; the last 200 answers are remembered.
+// Overrides: the gateway's own decisions, outranking weights. B1 they survive every push and restart and end
+// only when a table names them in `endsOverrides`. B2 one that cannot be written is applied all the same, and
+// the answer says `durable: false`. B3 the same id, or the same request, is applied once and answered alike.
+// G5: 1 000 overrides, beyond which a new one is refused; the last 200 answers are remembered.
 import { z } from 'zod';
 import { override, type Override, type RouteTable } from '../api/route-table.ts';
 import type { Files } from '../host.ts';

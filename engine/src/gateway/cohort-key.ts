@@ -1,6 +1,6 @@
 // The cohort key of a request: the first of the configured sources that holds one, or one made for a document
-// navigation. Keeps G3: what has no key and gets none stays without. Keys are compared and hashed as the bytes the
-// client sent (UTF-8), never decoded further, so that HAProxy hashes the same.
+// navigation. Keeps G3: what has no key and gets none stays without. Keys are compared and hashed as the
+// bytes the client sent (UTF-8), never decoded further, so that HAProxy hashes the same.
 import type { IncomingMessage } from 'node:http';
 import type { CohortSource } from '../api/route-table.ts';
 

@@ -1,7 +1,7 @@
-// The gateway's control side: HTTP over a unix socket that only its owner can open, so there is no further login.
-// D1 a body is at most 1 MiB, an answer is always JSON, an error `{ error: { code, message, hint } }`. D2 a sample
-// listener that does not read is let go at 1 MiB, so that it cannot fill memory. Decides nothing: it calls the store,
-// the brake and the sessions, and says what they say.
+// The gateway's control side: HTTP over a unix socket that only its owner can open, so there is no further
+// login. D1 a body is at most 1 MiB, an answer is always JSON, an error `{ error: { code, message, hint } }`.
+// D2 a sample listener that does not read is let go at 1 MiB, so that it cannot fill memory. Decides nothing:
+// it calls the store, the brake and the sessions, and says what they say.
 import * as http from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
@@ -15,10 +15,10 @@ import {
 import type { Host } from '../host.ts';
 import type { OverrideAnswer } from './brake.ts';
 import type { FrameListener } from './meter.ts';
-import { sendJson } from './own-answer.ts';
-import { readBody } from './request-body.ts';
+import { sendJson } from './ingress/own-answer.ts';
+import { readBody } from './ingress/request-body.ts';
 import type { PushResult } from './route-table.ts';
-import { publicStatus, type PublicStatus } from './status-page.ts';
+import { publicStatus, type PublicStatus } from './ingress/status-page.ts';
 
 const bodyLimitBytes = 1024 * 1024;
 const listenerLimitBytes = 1024 * 1024;

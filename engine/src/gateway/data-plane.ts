@@ -1,6 +1,6 @@
-// The gateway as a whole: its parts put together, its two doors opened and closed. One readable wiring, no decisions.
-// W1 the table and the overrides are read before the first connection is accepted (G4). W2 closing stops accepting,
-// tells the voice sessions, waits for requests up to a deadline, then ends what is left.
+// The gateway as a whole: its parts put together, its two doors opened and closed. One readable wiring, no
+// decisions. W1 the table and the overrides are read before the first connection is accepted (G4). W2 closing
+// stops accepting, tells the voice sessions, waits for requests up to a deadline, then ends what is left.
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
 import { pause, type Host, type Timer } from '../host.ts';
@@ -9,9 +9,9 @@ import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
 import { tickMs, type Timeouts } from './egress/connection.ts';
 import { Gateway } from './gateway.ts';
-import { ingressLimits, makeIngress, type IngressLimits } from './ingress.ts';
+import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
-import { OwnPages } from './own-pages.ts';
+import { OwnPages } from './ingress/own-pages.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
 import { deriveSecret } from './secret.ts';
 import { Voice } from './voice/voice.ts';

@@ -1,5 +1,5 @@
-// A JSON value on disk that is whole or known to be broken: the text carries its own SHA-256, and is replaced by
-// write, sync, rename, sync. Keeps G4: what cannot be read is `torn`, never a guess and never empty.
+// A JSON value on disk that is whole or known to be broken: the text carries its own SHA-256, and is replaced
+// by write, sync, rename, sync. Keeps G4: what cannot be read is `torn`, never a guess and never empty.
 import { hash } from 'node:crypto';
 import type { z } from 'zod';
 import { writeDurably, type Files } from '../host.ts';

@@ -1,7 +1,8 @@
-// The one request path, with all the branching in it: accept → cohort key → route table → slot → lease → forward →
-// meter → release. Keeps G1 (the table is taken once for a request), G2, G3 (slot.ts), G4 (no table: 503, never a
-// guess). `/status`, `/status/*` and `/_crossfade/*` are the gateway's own; everything else is the app's.
-// Leaves the bytes to forward.ts, the table to its store, and who may say what to control.ts.
+// The one request path, with all the branching in it: accept → cohort key → route table → slot → lease →
+// forward → meter → release. Keeps G1 (the table is taken once for a request), G2, G3 (slot.ts), G4 (no
+// table: 503, never a guess). `/status`, `/status/*` and `/_crossfade/*` are the gateway's own; everything
+// else is the app's. Leaves the bytes to forward.ts, the table to its store, and who may say what to
+// control.ts.
 import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -12,7 +13,7 @@ import { cohortKey, mintedCookie, setCookie } from './cohort-key.ts';
 import type { Fleet, FleetArm, FleetService } from './egress/fleet.ts';
 import { Forward } from './egress/forward.ts';
 import { Lease } from './egress/lease.ts';
-import { sendRefusal } from './own-answer.ts';
+import { sendRefusal } from './ingress/own-answer.ts';
 import {
   clientSide,
   readRequestHead,
@@ -20,7 +21,7 @@ import {
   type ClientSide,
   type Refusal,
   type RequestHead,
-} from './request-head.ts';
+} from './ingress/request-head.ts';
 import { overridesInForce, roleOf, slotOf, type InForce } from './slot.ts';
 import type { Override } from '../api/route-table.ts';
 

@@ -1,7 +1,7 @@
-// What the gateway measured, by service, environment, release and arm, cut into frames of 200 ms.
-// M1 a frame names the table its counts were made under: a swap cuts one. M2 nothing here names a person: units are
-// keyed hashes, the same after a restart. G5: at most 200 latencies (a uniform sample) and 2 000 units a frame; while
-// nobody listens, the last 5 s are kept and what is older is dropped.
+// What the gateway measured, by service, environment, release and arm, cut into frames of 200 ms. M1 a frame
+// names the table its counts were made under: a swap cuts one. M2 nothing here names a person: units are
+// keyed hashes, the same after a restart. G5: at most 200 latencies (a uniform sample) and 2 000 units a
+// frame; while nobody listens, the last 5 s are kept and what is older is dropped.
 import { hash } from 'node:crypto';
 import type { EnvironmentName, Leases } from '../api/route-table.ts';
 import type { EnvironmentSample, ErrorKind, SampleFrame } from '../api/samples.ts';

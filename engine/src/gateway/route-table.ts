@@ -1,6 +1,7 @@
-// The route table in force, and its copy on disk. T1 written before it is used: what cannot be written is refused and
-// the old one stays. T2 one frozen object, swapped whole. T3 (epoch, version) only rises; the same one is a success
-// only with the same content. Keeps G4: at start the persisted table, or none at all, never a guess.
+// The route table in force, and its copy on disk. T1 written before it is used: what cannot be written is
+// refused and the old one stays. T2 one frozen object, swapped whole. T3 (epoch, version) only rises; the
+// same one is a success only with the same content. Keeps G4: at start the persisted table, or none at all,
+// never a guess.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { routeTable, type RouteTable, type ServiceTable } from '../api/route-table.ts';

@@ -1,4 +1,5 @@
-// Secrets for one use each, made of the key that controller and gateway share: knowing one tells nothing of another.
+// Secrets for one use each, made of the key that controller and gateway share: knowing one tells nothing of
+// another.
 import { createHmac } from 'node:crypto';
 
 /** `key` in hex; 64 hex digits back. */

@@ -1,6 +1,7 @@
-// The head of an instance's answer as the client gets it. Case, order and duplicates are kept (two Set-Cookie stay
-// two); hop-by-hop headers go, those that Connection names too, and what only this gateway may say about itself.
-import { connectionTokens } from '../request-head.ts';
+// The head of an instance's answer as the client gets it. Case, order and duplicates are kept (two Set-Cookie
+// stay two); hop-by-hop headers go, those that Connection names too, and what only this gateway may say about
+// itself.
+import { connectionTokens } from '../ingress/request-head.ts';
 import type { ResponseHead } from './response-parser.ts';
 
 /** What the gateway adds to an answer. */

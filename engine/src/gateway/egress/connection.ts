@@ -1,7 +1,7 @@
-// One TCP or TLS connection to an instance: idle, or busy with exactly one exchange. Its listeners are made once.
-// C1 bytes on an idle connection, bytes behind an answer, and an answer before the request was whole end it: it is
-// never used again. C2 an exchange ends exactly once: answer, failure, upgrade, or abort by its receiver. C3 no
-// timers: the owner calls `tick` each 250 ms and every deadline is a number of ticks.
+// One TCP or TLS connection to an instance: idle, or busy with exactly one exchange. Its listeners are made
+// once. C1 bytes on an idle connection, bytes behind an answer, and an answer before the request was whole
+// end it: it is never used again. C2 an exchange ends exactly once: answer, failure, upgrade, or abort by its
+// receiver. C3 no timers: the owner calls `tick` each 250 ms and every deadline is a number of ticks.
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { ResponseParser, type ParserSink, type ResponseHead } from './response-parser.ts';

@@ -1,6 +1,7 @@
-// The instances behind a route table: one Upstream for each URL, kept over swaps so that connections live on, and the
-// choice among an arm's instances. G1: an instance that leaves the table ends what is idle and finishes the rest.
-// Choice: least leases, round robin on ties, those that refused a connection in the last second come last.
+// The instances behind a route table: one Upstream for each URL, kept over swaps so that connections live on,
+// and the choice among an arm's instances. G1: an instance that leaves the table ends what is idle and
+// finishes the rest. Choice: least leases, round robin on ties, those that refused a connection in the last
+// second come last.
 import type { Arm, EnvironmentName, Leases, RouteTable, ServiceTable } from '../../api/route-table.ts';
 import type { ArmMeter, Meter } from '../meter.ts';
 import type { Role } from '../slot.ts';

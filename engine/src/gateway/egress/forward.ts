@@ -1,13 +1,19 @@
-// One request on its way to an instance and back: bodies with back-pressure, trailers, 1xx, upgrades, failures.
-// F1 an answer that broke off is never made to look whole. F2 a client that went away ends the instance's work at
-// once. F3 nothing is sent twice, except a request without body that may be repeated, on a reused connection that
-// died before its first byte, once; a refused connection was never sent anything, so the next instance is asked.
-// G5: no more is held than one window of each socket.
+// One request on its way to an instance and back: bodies with back-pressure, trailers, 1xx, upgrades,
+// failures. F1 an answer that broke off is never made to look whole. F2 a client that went away ends the
+// instance's work at once. F3 nothing is sent twice, except a request without body that may be repeated, on a
+// reused connection that died before its first byte, once; a refused connection was never sent anything, so
+// the next instance is asked. G5: no more is held than one window of each socket.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorKind } from '../../api/samples.ts';
-import { sendRefusal } from '../own-answer.ts';
-import { forwardedHead, refuse, type ClientSide, type Refusal, type RequestHead } from '../request-head.ts';
+import { sendRefusal } from '../ingress/own-answer.ts';
+import {
+  forwardedHead,
+  refuse,
+  type ClientSide,
+  type Refusal,
+  type RequestHead,
+} from '../ingress/request-head.ts';
 import { answerHeaders, rawHead, type Additions } from './answer-head.ts';
 import type { Connection, Receiver, UpstreamFailure } from './connection.ts';
 import { pickUpstream } from './fleet.ts';

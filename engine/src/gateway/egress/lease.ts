@@ -1,6 +1,6 @@
-// One request's hold on an environment, and its place in the counts. L1 taken before anything is sent, given back
-// exactly once, when the instance has nothing left to do for it; an upgraded connection holds it until both halves
-// have closed. L2 a signed probe holds a lease like any other and is counted nowhere.
+// One request's hold on an environment, and its place in the counts. L1 taken before anything is sent, given
+// back exactly once, when the instance has nothing left to do for it; an upgraded connection holds it until
+// both halves have closed. L2 a signed probe holds a lease like any other and is counted nowhere.
 import type { ErrorKind } from '../../api/samples.ts';
 import type { FleetArm } from './fleet.ts';
 import type { Upstream } from './upstream.ts';

@@ -1,8 +1,8 @@
-// A strict HTTP/1.1 response parser: bytes in, calls on a sink out. It knows no sockets and no clock.
-// R1 what is ambiguous is bad: Content-Length with Transfer-Encoding, two lengths, another coding than one plain
-// `chunked`, folded lines, bare line ends. R2 header case, order and duplicates are kept. R3 bytes after the end of
-// an answer are never read as another answer: they stay in `rest`, and the connection's owner kills it. G5: a head
-// is at most 64 KiB, a chunk line 1 KiB, trailers 16 KiB.
+// A strict HTTP/1.1 response parser: bytes in, calls on a sink out. It knows no sockets and no clock. R1 what
+// is ambiguous is bad: Content-Length with Transfer-Encoding, two lengths, another coding than one plain
+// `chunked`, folded lines, bare line ends. R2 header case, order and duplicates are kept. R3 bytes after the
+// end of an answer are never read as another answer: they stay in `rest`, and the connection's owner kills
+// it. G5: a head is at most 64 KiB, a chunk line 1 KiB, trailers 16 KiB.
 const headLimitBytes = 64 * 1024;
 const chunkLineLimitBytes = 1024;
 const trailerLimitBytes = 16 * 1024;

@@ -1,6 +1,6 @@
-// Two sockets joined after an upgrade: raw bytes both ways with back-pressure, each half closed by itself.
-// U1 a half-close is passed on and the other half goes on; an error or a vanished side ends both. U2 `onClosed` is
-// called once, when both sockets are gone: until then the connection holds its lease.
+// Two sockets joined after an upgrade: raw bytes both ways with back-pressure, each half closed by itself. U1
+// a half-close is passed on and the other half goes on; an error or a vanished side ends both. U2 `onClosed`
+// is called once, when both sockets are gone: until then the connection holds its lease.
 import type { Socket } from 'node:net';
 import { cut } from './connection.ts';
 

@@ -1,6 +1,6 @@
-// One instance as the gateway reaches it: its address, its pool of idle connections, and how many exchanges it has.
-// The newest idle connection is used first, so that old ones die of age and not under a request.
-// G5: at most 2 048 connections to an instance; beyond them `open` gives none and the request is answered 503.
+// One instance as the gateway reaches it: its address, its pool of idle connections, and how many exchanges
+// it has. The newest idle connection is used first, so that old ones die of age and not under a request. G5:
+// at most 2 048 connections to an instance; beyond them `open` gives none and the request is answered 503.
 import { isIP } from 'node:net';
 import {
   Connection,

@@ -1,6 +1,6 @@
-// Which pins of sessions to releases have ended. A handover names releases; it ends every pin made before it, also
-// of sessions that are away at the moment, and outlives a restart, so that nobody is pinned back to what was left.
-// G5: the last handover of each of 200 releases.
+// Which pins of sessions to releases have ended. A handover names releases; it ends every pin made before it,
+// also of sessions that are away at the moment, and outlives a restart, so that nobody is pinned back to what
+// was left. G5: the last handover of each of 200 releases.
 import { z } from 'zod';
 import type { HandoverRequest } from '../../api/route-table.ts';
 import type { Files } from '../../host.ts';

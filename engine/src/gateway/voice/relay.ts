@@ -1,9 +1,9 @@
-// The relay: a client's WebSocket joined to a vendor's, with the vendor's secret headers added on this side only.
-// Y1 the relay's own token is the first message, within 5 s; it names session, release and route, and no other route
-// is opened with it. Y2 messages pass unchanged, text as text and bytes as bytes, in order. Y3 closes are carried
-// both ways; a vendor that refuses closes the client with 4502. Y4 a relay holds no lease of an app environment.
-// G5: 1 MiB a message, 1 MiB waiting in each direction (then the sender is paused), 2 000 relays for an address,
-// 5 000 in all.
+// The relay: a client's WebSocket joined to a vendor's, with the vendor's secret headers added on this side
+// only. Y1 the relay's own token is the first message, within 5 s; it names session, release and route, and
+// no other route is opened with it. Y2 messages pass unchanged, text as text and bytes as bytes, in order. Y3
+// closes are carried both ways; a vendor that refuses closes the client with 4502. Y4 a relay holds no lease
+// of an app environment. G5: 1 MiB a message, 1 MiB waiting in each direction (then the sender is paused), 2
+// 000 relays for an address, 5 000 in all.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer, type RawData } from 'ws';
@@ -11,7 +11,7 @@ import { z } from 'zod';
 import type { RouteTable, SpeechRoute } from '../../api/route-table.ts';
 import type { Host } from '../../host.ts';
 import type { RelaySecrets } from '../control.ts';
-import { sendRaw } from '../own-answer.ts';
+import { sendRaw } from '../ingress/own-answer.ts';
 import { readToken, relayClaim } from './signed-token.ts';
 import { armWithRelease } from './session-plan.ts';
 

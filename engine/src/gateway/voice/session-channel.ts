@@ -1,14 +1,14 @@
-// The session channel: one WebSocket for each voice session, telemetry up, directives down. N1 the signed token is
-// the first message, within 5 s, never in the URL; every refusal closes with 4401. N2 a directive stays with its
-// session until it is answered, so that a reconnect gets what it missed. N3 one failure counts per session; a session
-// that is away for less than 60 s has not ended. G5: 64 KiB a message, 50 messages/s, 4 000 sockets for an address,
-// 20 000 in all, 20 open directives a session.
+// The session channel: one WebSocket for each voice session, telemetry up, directives down. N1 the signed
+// token is the first message, within 5 s, never in the URL; every refusal closes with 4401. N2 a directive
+// stays with its session until it is answered, so that a reconnect gets what it missed. N3 one failure counts
+// per session; a session that is away for less than 60 s has not ended. G5: 64 KiB a message, 50 messages/s,
+// 4 000 sockets for an address, 20 000 in all, 20 open directives a session.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { z } from 'zod';
 import type { Host } from '../../host.ts';
-import { sendRaw } from '../own-answer.ts';
+import { sendRaw } from '../ingress/own-answer.ts';
 import { channelClaim, readToken, type ChannelClaim } from './signed-token.ts';
 
 const limits = { messageBytes: 65_536, perSecond: 50, perAddress: 4_000, total: 20_000, directives: 20 };
@@ -144,7 +144,6 @@ export class SessionChannel {
     const nowMs = this.#host.clock.monotonic();
     const line: Line = {
       session: undefined,
-      openedMs: nowMs,
       heardMs: nowMs,
       pingedMs: nowMs,
       budget: limits.perSecond,
@@ -250,7 +249,6 @@ export class SessionChannel {
 /** One socket. */
 type Line = {
   session: LiveSession | undefined;
-  openedMs: number;
   heardMs: number;
   pingedMs: number;
   budget: number;

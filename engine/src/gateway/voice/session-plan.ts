@@ -1,7 +1,7 @@
-// The plan of a voice session, for the app's plan handler. V1 pinned: asked again with its channel token, a session
-// gets the same release, routes and flags, with fresh tokens, whatever the weights say now. V2 a handover ends the
-// pin; then, and for a new session, what is in force decides. V3 no vendor secret is in it: a relayed route has a
-// token for the relay, a direct one is completed by the app's handler.
+// The plan of a voice session, for the app's plan handler. V1 pinned: asked again with its channel token, a
+// session gets the same release, routes and flags, with fresh tokens, whatever the weights say now. V2 a
+// handover ends the pin; then, and for a new session, what is in force decides. V3 no vendor secret is in it:
+// a relayed route has a token for the relay, a direct one is completed by the app's handler.
 import { z } from 'zod';
 import { planFor } from '../../api/plan.ts';
 import type { Arm, Flags, Override, RouteTable, ServiceTable, SpeechRoute } from '../../api/route-table.ts';

@@ -1,6 +1,6 @@
-// Tokens that only this gateway makes and believes: base64url(JSON) `.` base64url(HMAC-SHA256). One secret for each
-// use, so that a relay token opens no channel. Compared in constant time; an expired one is still readable, because
-// it proves which session it was.
+// Tokens that only this gateway makes and believes: base64url(JSON) `.` base64url(HMAC-SHA256). One secret
+// for each use, so that a relay token opens no channel. Compared in constant time; an expired one is still
+// readable, because it proves which session it was.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { flags } from '../../api/route-table.ts';

@@ -1,6 +1,7 @@
-// The voice side of the gateway: plans, the session channel, the relay, and handovers, joined. Counts sessions where
-// the meter counts requests: by the arm whose release a session has. Z1 a handover ends the pins of its releases
-// first, then sessions are told, so that whoever asks for a plan in between already gets what is in force.
+// The voice side of the gateway: plans, the session channel, the relay, and handovers, joined. Counts
+// sessions where the meter counts requests: by the arm whose release a session has. Z1 a handover ends the
+// pins of its releases first, then sessions are told, so that whoever asks for a plan in between already gets
+// what is in force.
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -10,9 +11,9 @@ import type { Host } from '../../host.ts';
 import type { RelaySecrets } from '../control.ts';
 import type { OwnPaths } from '../gateway.ts';
 import type { ArmMeter, Meter } from '../meter.ts';
-import { sendJson, sendRefusal } from '../own-answer.ts';
-import { readBody } from '../request-body.ts';
-import { refuse, type ClientSide } from '../request-head.ts';
+import { sendJson, sendRefusal } from '../ingress/own-answer.ts';
+import { readBody } from '../ingress/request-body.ts';
+import { refuse, type ClientSide } from '../ingress/request-head.ts';
 import { deriveSecret } from '../secret.ts';
 import { roleOf } from '../slot.ts';
 import { Handovers } from './handover.ts';

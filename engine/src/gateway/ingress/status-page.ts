@@ -1,6 +1,6 @@
-// The public status page: static HTML without JavaScript, from what the controller pushed last. P1 it answers with
-// the app and the controller dead, and then says how old its words are; what is older than 30 s is `unknown`, never
-// shown as good. P2 everything pushed is escaped.
+// The public status page: static HTML without JavaScript, from what the controller pushed last. P1 it answers
+// with the app and the controller dead, and then says how old its words are; what is older than 30 s is
+// `unknown`, never shown as good. P2 everything pushed is escaped.
 import { z } from 'zod';
 
 const staleMs = 30_000;

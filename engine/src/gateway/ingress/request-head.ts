@@ -1,7 +1,7 @@
-// What a request's head says: what is refused before anything is forwarded, and the head that goes to the instance.
-// H1 path and query are forwarded as they came, byte for byte. H2 header case, order and duplicates are kept;
-// hop-by-hop headers go, those named in Connection too. H3 X-Forwarded-* are what this gateway saw, unless the
-// client is a trusted proxy. Leaves the byte-level grammar to Node's strict parser.
+// What a request's head says: what is refused before anything is forwarded, and the head that goes to the
+// instance. H1 path and query are forwarded as they came, byte for byte. H2 header case, order and duplicates
+// are kept; hop-by-hop headers go, those named in Connection too. H3 X-Forwarded-* are what this gateway saw,
+// unless the client is a trusted proxy. Leaves the byte-level grammar to Node's strict parser.
 import type { IncomingMessage } from 'node:http';
 
 export type RequestHead = {

@@ -1,9 +1,9 @@
-// The paths that are the gateway's own: the status page, its health, and the doors of the voice side. They need
-// neither the app nor the controller.
+// The paths that are the gateway's own: the status page, its health, and the doors of the voice side. They
+// need neither the app nor the controller.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Host } from '../host.ts';
-import type { OwnPaths } from './gateway.ts';
+import type { Host } from '../../host.ts';
+import type { OwnPaths } from '../gateway.ts';
 import { send, sendJson, sendRefusal } from './own-answer.ts';
 import { refuse, type ClientSide } from './request-head.ts';
 import { statusPage, type PublicStatus } from './status-page.ts';

@@ -1,6 +1,7 @@
-// The front door: Node's strict HTTP/1.1 server with a limit on everything a client can hold open. G5: heads of
-// 16 KiB (431) within 10 s (408), whole requests within 10 minutes (408), 20 000 connections (503), CONNECT refused.
-// What Node refuses by itself is answered here too, so that every error of the gateway carries its header.
+// The front door: Node's strict HTTP/1.1 server with a limit on everything a client can hold open. G5: heads
+// of 16 KiB (431) within 10 s (408), whole requests within 10 minutes (408), 20 000 connections (503),
+// CONNECT refused. What Node refuses by itself is answered here too, so that every error of the gateway
+// carries its header.
 import * as http from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
