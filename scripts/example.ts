@@ -3,12 +3,11 @@
 // thirty times a second. Ctrl-C ends all of it; started again it resumes what was there.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
-import { readFileSync } from 'node:fs';
-import { startService } from '../engine/src/cli/up.ts';
+import { signalled, startService } from '../engine/src/cli/up.ts';
 import { controlClient } from '../engine/src/cli/connection.ts';
 import { errorText } from '../engine/src/errors.ts';
 import { renderError } from '../engine/src/cli/render.ts';
@@ -44,12 +43,6 @@ async function main(): Promise<void> {
   await callers.stop();
   await service.end();
   for (const child of speech) child.kill();
-}
-
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
 }
 
 /** Keys of the local speech servers and of the app: made once, kept out of git, readable by their owner alone. */

@@ -1,6 +1,7 @@
-// The proof header: whoever holds the key shared by controller and gateway may name the environment that answers
-// one request. `v1.ENVIRONMENT.NONCE.EXPIRES.HMAC-SHA256`, the HMAC in base64url over the text before the last dot.
-// O1 compared in constant time; O2 good for at most 30 s, so a leaked one is soon worthless.
+// The proof header: whoever holds the key shared by controller and gateway may name the environment that
+// answers one request. `v1.ENVIRONMENT.NONCE.EXPIRES.HMAC-SHA256`, the HMAC in base64url over the text
+// before the last dot. O1 compared in constant time; O2 good for at most 30 s, so a leaked one is soon
+// worthless.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { environmentName, type EnvironmentName } from './route-table.ts';
 
@@ -9,7 +10,7 @@ const longestSeconds = 30;
 /** Both sides read the same machine's clock or nearly so. */
 const skewSeconds = 2;
 
-/** `key`: the shared key in hex; `nonce`: letters, digits, dashes; `expiresSeconds`: since 1970, ≤ 30 s ahead. */
+/** `key`: in hex; `nonce`: letters, digits, dashes; `expiresSeconds`: since 1970, at most 30 s ahead. */
 export function signOverride(
   key: string,
   environment: EnvironmentName,

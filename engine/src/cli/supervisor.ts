@@ -11,6 +11,7 @@ type Part = {
   readonly name: PartName;
   readonly script: string;
   child: ChildProcess | undefined;
+  adoptedPid: number | undefined;
   failures: number;
   startedAt: number;
 };
@@ -21,6 +22,7 @@ const scripts: Record<PartName, string> = {
 };
 const steadyAfterMs = 10_000;
 const startLimitMs = 20_000;
+const adoptedPollMs = 200;
 
 export class Supervisor {
   readonly #folder: string;
@@ -39,7 +41,7 @@ export class Supervisor {
   /** Starts a part and resolves when it says it listens; rejects with its own error when it cannot. */
   async start(name: PartName, args: readonly string[]): Promise<void> {
     const script = new URL(scripts[name], import.meta.url).pathname;
-    const part: Part = { name, script, child: undefined, failures: 0, startedAt: 0 };
+    const part: Part = { name, script, child: undefined, adoptedPid: undefined, failures: 0, startedAt: 0 };
     this.#parts.set(name, part);
     const from = this.#logSize(name);
     this.#spawn(part, args, () => undefined);
@@ -49,8 +51,30 @@ export class Supervisor {
     if (part.child!.exitCode !== null) onExit();
   }
 
+  /** Watches a part that another supervisor started; when it ends, a new one is started like any other. */
+  adopt(name: PartName, args: readonly string[], pid: number): void {
+    const script = new URL(scripts[name], import.meta.url).pathname;
+    const part: Part = {
+      name,
+      script,
+      child: undefined,
+      adoptedPid: pid,
+      failures: 0,
+      startedAt: performance.now(),
+    };
+    this.#parts.set(name, part);
+    const onExit = (): void => this.#restart(part, args, onExit);
+    const watch = setInterval(() => {
+      if (isAlive(pid)) return;
+      clearInterval(watch);
+      part.adoptedPid = undefined;
+      onExit();
+    }, adoptedPollMs);
+  }
+
   pid(name: PartName): number | undefined {
-    return this.#parts.get(name)?.child?.pid;
+    const part = this.#parts.get(name);
+    return part?.adoptedPid ?? part?.child?.pid;
   }
 
   /** SIGTERM, and SIGKILL after ten seconds; resolves when both are gone. */
@@ -58,7 +82,9 @@ export class Supervisor {
     this.#isEnding = true;
     const order: PartName[] = ['controller', 'gateway'];
     for (const name of order) {
-      const child = this.#parts.get(name)?.child;
+      const part = this.#parts.get(name);
+      if (part?.adoptedPid !== undefined) await endAdopted(part.adoptedPid);
+      const child = part?.child;
       if (!child || child.exitCode !== null || child.signalCode !== null) continue;
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
@@ -131,6 +157,24 @@ export class Supervisor {
   #logSize(name: PartName): number {
     const path = this.#logPath(name);
     return statSync(path, { throwIfNoEntry: false }) ? readFileSync(path, 'utf8').length : 0;
+  }
+}
+
+async function endAdopted(pid: number): Promise<void> {
+  if (!isAlive(pid)) return;
+  process.kill(pid, 'SIGTERM');
+  const until = performance.now() + 10_000;
+  while (isAlive(pid) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+  if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+}
+
+/** Whether a process with this id lives. */
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    // No such process: it has ended.
+    return false;
   }
 }
 

@@ -8,7 +8,7 @@ import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { controlClient, project, type GlobalOptions, type Project } from './connection.ts';
 import { say } from './render.ts';
-import { Supervisor } from './supervisor.ts';
+import { isAlive, Supervisor } from './supervisor.ts';
 
 export async function up(options: GlobalOptions): Promise<ExitCode> {
   const running = await startService(options);
@@ -36,13 +36,10 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   await listenOn(server, socketPath);
   const supervisor = new Supervisor(found.folder, say);
   try {
-    await endLeftovers(found);
-    await supervisor.start('gateway', [
-      '--state',
-      found.stateFolder,
-      '--listen',
-      found.config.listen.gateway,
-    ]);
+    const gatewayPid = await takeOver(found);
+    const gatewayArgs = ['--state', found.stateFolder, '--listen', found.config.listen.gateway];
+    if (gatewayPid === undefined) await supervisor.start('gateway', gatewayArgs);
+    else supervisor.adopt('gateway', gatewayArgs, gatewayPid);
     await supervisor.start('controller', ['--folder', found.folder]);
   } catch (error) {
     await supervisor.end();
@@ -68,9 +65,16 @@ async function greet(found: Project, options: GlobalOptions): Promise<void> {
   say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
 }
 
-function signalled(): Promise<void> {
+/** Resolves at the first signal; later ones are told that the end is under way, so that nothing is left behind. */
+export function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    let count = 0;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (count++ > 0) say('still ending; kill -9 would leave processes behind');
+        resolve();
+      });
+    }
   });
 }
 
@@ -93,33 +97,31 @@ async function askUp(socketPath: string, method: 'GET' | 'DELETE'): Promise<z.in
   return upAnswer.parse(JSON.parse(answer.body));
 }
 
-/** A part that still answers belongs to an `up` that was killed: it is asked to end, so that ours can listen. */
-async function endLeftovers(found: Project): Promise<void> {
-  const host = nodeHost();
-  for (const [name, path] of [
-    ['gateway', '/v1/state'],
-    ['control', '/v1/status'],
-  ] as const) {
-    const socketPath = join(found.stateFolder, `${name}.sock`);
-    const request = { method: 'GET', url: `http://${name}${path}`, socketPath, timeoutMs: 1_000 };
-    const answer = existsSync(socketPath)
-      ? await host.http.request(request).catch(() => undefined)
-      : undefined;
-    const pid = answer && z.object({ pid: z.int() }).safeParse(JSON.parse(answer.body)).data?.pid;
-    if (pid === undefined) continue;
-    process.kill(pid, 'SIGTERM');
-    for (
-      let turn = 0;
-      turn < 100 &&
-      (await host.http.request(request).then(
-        () => true,
-        () => false,
-      ));
-      turn++
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+/**
+ * What still answers belongs to an `up` that was killed. The gateway is taken over as it runs, because ending it would
+ * cut connections; the controller is ended, because it resumes from its journal.
+ */
+async function takeOver(found: Project): Promise<number | undefined> {
+  const controller = await pidBehind(found, 'control.sock', '/v1/status');
+  if (controller !== undefined) {
+    process.kill(controller, 'SIGTERM');
+    const until = performance.now() + 10_000;
+    while (isAlive(controller) && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    if (isAlive(controller)) process.kill(controller, 'SIGKILL');
   }
+  return pidBehind(found, 'gateway.sock', '/v1/state');
+}
+
+async function pidBehind(found: Project, socket: string, path: string): Promise<number | undefined> {
+  const socketPath = join(found.stateFolder, socket);
+  if (!existsSync(socketPath)) return undefined;
+  const request = { method: 'GET', url: `http://part${path}`, socketPath, timeoutMs: 1_000 };
+  // Nobody answers: the socket is left over from a process that has ended.
+  const answer = await nodeHost()
+    .http.request(request)
+    .catch(() => undefined);
+  return answer && z.object({ pid: z.int() }).safeParse(JSON.parse(answer.body)).data?.pid;
 }
 
 function listenOn(server: Server, path: string): Promise<void> {
@@ -164,13 +166,4 @@ export async function down(options: GlobalOptions): Promise<ExitCode> {
     );
   say('down: gateway, controller and instances have ended');
   return 0;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    // No such process: it has ended.
-    return false;
-  }
 }

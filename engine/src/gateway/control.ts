@@ -122,7 +122,7 @@ function answer(
   return { status: 404, code: 'not-found', message: `there is no ${at}` };
 }
 
-/** Parses and checks a body, then acts on it. What a secret's schema refuses is not repeated in the message. */
+/** Parses and checks a body, then acts on it. A message names the place of a wrong value, never the value. */
 function withJson<T>(
   body: string,
   schema: z.ZodType<T>,

@@ -2,7 +2,7 @@
 // D1 a word is heard only whole: an onset that is not a START mark, a bad check or a missing END is silence.
 // D2 a heard word's times are those of its sound, within a few samples.
 // D3 `decidedTo` never passes the start of a word that may still be heard.
-// Goertzel over 14 tones, 20 ms at a time, only while there is sound: about 0.2 % of a core per live session.
+// Goertzel over 14 tones, 20 ms at a time, only while there is sound: under 0.1 % of a core per live session.
 import {
   ALPHABET,
   checkSymbols,

@@ -7,7 +7,7 @@ import type { ResponseHead } from './response-parser.ts';
 /** What the gateway adds to an answer. */
 export type Additions = {
   readonly release: string;
-  /** A cookie minted for this request; such an answer is for one person, so shared caches must not keep it. */
+  /** A cookie minted for this request: the answer is for one person, and no shared cache may keep it. */
   readonly setCookie: string | undefined;
 };
 

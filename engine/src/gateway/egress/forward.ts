@@ -71,7 +71,7 @@ export class Forward implements Receiver {
 
   onInformational(head: ResponseHead): void {
     const { response, request } = this.#errand;
-    // 100 was answered by the server in front; HTTP/1.0 knows no 1xx; a queued (pipelined) answer has no socket yet.
+    // 100 was answered in front; HTTP/1.0 knows no 1xx; a queued (pipelined) answer has no socket yet.
     if (head.status === 100 || request.httpVersionMinor === 0 || response.headersSent) return;
     response.socket?.write(rawHead(head), 'latin1');
   }

@@ -28,7 +28,7 @@ export type ParserSink = {
   onEnd(trailers: readonly string[]): void;
 };
 
-/** `more`: feed on; `done`: the answer is whole, or it is a 101 and `rest` is no HTTP; `bad`: not an answer. */
+/** `more`: feed on; `done`: whole, or a 101 behind which `rest` is no HTTP; `bad`: not an answer. */
 export type ParseOutcome = 'more' | 'done' | 'bad';
 
 type State = 'head' | 'length' | 'until-close' | 'chunk-line' | 'chunk' | 'chunk-end' | 'trailers' | 'over';

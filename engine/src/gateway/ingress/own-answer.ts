@@ -1,4 +1,5 @@
-// Answers that the gateway makes itself. A refusal is told apart from the app's own by X-Crossfade-Error.
+// Answers that the gateway makes itself. A refusal is told apart from the app's own by X-Crossfade-Error; none is
+// ever cached. Leaves what is refused, and why, to the callers.
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from './request-head.ts';
@@ -30,8 +31,9 @@ export function send(response: ServerResponse, status: number, type: string, bod
 export function sendRaw(socket: Duplex, status: number, reason: string, code: string, extra = ''): void {
   if (!socket.writable) return void socket.destroy();
   const body = JSON.stringify({ error: { code, message: reason.toLowerCase() } });
+  const length = Buffer.byteLength(body);
   socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n` +
       `X-Crossfade-Error: ${code}\r\n${extra}Connection: close\r\n\r\n${body}`,
   );
 }

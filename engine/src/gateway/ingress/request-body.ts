@@ -1,4 +1,5 @@
-// The body of a request to the gateway itself, as text and never more than a limit.
+// The body of a request to the gateway itself, as text. G5: never more than a limit is held; the rest is read
+// and dropped, so that the answer can still be sent.
 import type { IncomingMessage } from 'node:http';
 
 /** `done` gets undefined when it is too large; it is never called when the client went away. */

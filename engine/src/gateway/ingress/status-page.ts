@@ -38,8 +38,9 @@ ${table(status, isStale)}<footer>${age}</footer></body></html>
 function table(status: PublicStatus | undefined, isStale: boolean): string {
   if (!status || status.components.length === 0) return '';
   const rows = status.components.map((each) => {
-    const word = isStale ? 'unknown' : each.status;
-    return `<tr><th scope="row">${escape(each.name)}</th><td>${escape(word)}</td><td>${escape(isStale ? '' : each.text)}</td></tr>`;
+    const [word, text] = isStale ? ['unknown', ''] : [each.status, each.text];
+    const cells = [word, text].map((cell) => `<td>${escape(cell)}</td>`);
+    return `<tr><th scope="row">${escape(each.name)}</th>${cells.join('')}</tr>`;
   });
   return `<table>${rows.join('\n')}</table>\n`;
 }

@@ -40,7 +40,7 @@ export class Pins {
     try {
       store(this.#files, this.#path, [...this.#endings.values()]);
     } catch {
-      // In force from memory; only a restart on this full disk would forget it, and the controller hands over again.
+      // In force from memory; only a restart on this full disk forgets it, and the controller asks again.
     }
   }
 

@@ -129,7 +129,7 @@ function openVendor(url: string, headers: Record<string, string>): WebSocket | u
   }
 }
 
-/** The client's socket is paused; a paused one cannot take the vendor's refusal's answer, so it reads on to close. */
+/** A paused socket never reads the answer to its close, so it reads on. */
 function refuseRelay(client: WebSocket, reason: string): void {
   client.resume();
   client.close(4502, reason);
@@ -152,7 +152,7 @@ function oneWay(from: WebSocket, to: WebSocket): void {
   });
 }
 
-/** 1005 is "no code", 1006 "no close at all": neither may be sent. `lostCode` tells that the far side vanished. */
+/** 1005 is "no code", 1006 "no close": neither may be sent. `lostCode` tells that the far side vanished. */
 function closeLike(other: WebSocket, code: number, reason: Buffer, lostCode: number): void {
   // A paused socket would never see the answer to its close.
   if (other.isPaused) other.resume();
