@@ -5,17 +5,8 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Files } from '../src/host.ts';
 import { nodeHost } from '../src/host-node.ts';
-import {
-  arm,
-  ask,
-  eventually,
-  folder,
-  Frames,
-  httpBackend,
-  namedBackend,
-  openRig,
-  table,
-} from './gateway-rig.ts';
+import { Frames } from './gateway-frames.ts';
+import { arm, ask, eventually, folder, httpBackend, namedBackend, openRig, table } from './gateway-rig.ts';
 
 const stable = arm('blue', 'r1', ['http://127.0.0.1:1']);
 const brake = {
@@ -38,7 +29,7 @@ test('without a table there is 503 with Retry-After, and the control socket work
   assert.equal((await rig.control('GET', '/v1/health')).body.serving, false);
 });
 
-test('the same version is a success only with the same content; a lower one is refused with the table in use', async (t) => {
+test('the same version needs the same content, a lower one gets 409 and the table in use', async (t) => {
   const rig = await openRig(t);
   const first = { ...table(5, { stable }), epoch: 2 };
   assert.deepEqual((await rig.control('PUT', '/v1/table', first)).body, { epoch: 2, version: 5 });
@@ -190,7 +181,7 @@ test('a torn table serves nothing, is no guess, and is healed by the next push',
   rmSync(file);
 });
 
-test('frames count requests, errors, latencies and hashed units under the table that made them', async (t) => {
+test('frames count requests, errors and hashed units under the table that made them', async (t) => {
   const rig = await openRig(t);
   const { url } = await httpBackend(t, (request, response) => {
     response.statusCode = Number(request.url!.slice(1)) || 200;

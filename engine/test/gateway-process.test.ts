@@ -86,6 +86,7 @@ test(
     const third = await failure(launch(t, folder(t), (other.address() as AddressInfo).port));
     assert.equal(third.code, 3);
     assert.match(third.text, /in use/);
+    assert.equal(JSON.parse(third.text).code, 'port-in-use');
   },
 );
 

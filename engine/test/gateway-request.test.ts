@@ -1,18 +1,8 @@
 // What a client may send, byte by byte: what is forwarded as it came, and what is refused with which status.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
-import {
-  arm,
-  ask,
-  cannedBackend,
-  exchange,
-  httpBackend,
-  openRig,
-  RawClient,
-  rawBackend,
-  table,
-  type Rig,
-} from './gateway-rig.ts';
+import { exchange, RawClient } from './gateway-raw-client.ts';
+import { arm, ask, cannedBackend, httpBackend, openRig, rawBackend, table, type Rig } from './gateway-rig.ts';
 import type { DataPlaneOptions } from '../src/gateway/data-plane.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -55,8 +45,10 @@ test('header case, order and duplicates are kept; hop-by-hop headers go, named o
   const { rig, heads } = await recording(t);
   await exchange(
     rig.port,
-    'GET / HTTP/1.1\r\nHost: app.example\r\nX-One: 1\r\nx-TWO: a\r\nX-one: 2\r\nConnection: close, X-Secret\r\n' +
-      'X-Secret: hop\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Connection: x\r\nX-Forwarded-For: 6.6.6.6\r\n' +
+    'GET / HTTP/1.1\r\nHost: app.example\r\nX-One: 1\r\nx-TWO: a\r\nX-one: 2\r\n' +
+      'Connection: close, X-Secret\r\n' +
+      'X-Secret: hop\r\nKeep-Alive: 5\r\nTE: trailers\r\nProxy-Connection: x\r\n' +
+      'X-Forwarded-For: 6.6.6.6\r\n' +
       'Forwarded: for=6.6.6.6\r\nX-Forwarded-Host: evil\r\nUser-Agent: t\r\n\r\n',
   );
   const lines = heads[0]!.trimEnd().split('\r\n').slice(1);
@@ -193,7 +185,8 @@ test('absolute form for the own host is forwarded in origin form', async (t) => 
 test('Upgrade: h2c is never forwarded: the request is answered as plain HTTP/1.1', async (t) => {
   const { rig, heads } = await recording(t);
   const request =
-    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\n' +
+    'Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n';
   assert.match(await exchange(rig.port, request), /^HTTP\/1.1 200 OK/);
   assert.doesNotMatch(heads[0]!, /h2c|HTTP2-Settings/i);
 });
@@ -240,4 +233,14 @@ test('connections beyond the limit get 503 and Retry-After, those within it go o
     client.socket.destroy();
   }
   assert.equal((await ask(open.port)).status, 200);
+});
+
+test('a client that resets behind a refused CONNECT ends nobody else', async (t) => {
+  const { rig } = await recording(t);
+  for (let n = 0; n < 5; n++) {
+    const client = new RawClient(rig.port).send('CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nmore');
+    client.socket.resetAndDestroy();
+    await client.until((all) => all.isClosed);
+  }
+  assert.equal((await ask(rig.port)).status, 200);
 });

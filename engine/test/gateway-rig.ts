@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Arm, RouteTable, ServiceTable } from '../src/api/route-table.ts';
-import { sampleFrame, type SampleFrame } from '../src/api/samples.ts';
 import { DataPlane, type DataPlaneOptions } from '../src/gateway/data-plane.ts';
 import { nodeHost } from '../src/host-node.ts';
 
@@ -164,74 +163,6 @@ export async function namedBackend(t: TestContext, name: string): Promise<string
   return url;
 }
 
-export class RawClient {
-  readonly socket: net.Socket;
-  text = '';
-  isEnded = false;
-  isClosed = false;
-  error: NodeJS.ErrnoException | undefined;
-  #wake: (() => void)[] = [];
-
-  constructor(port: number) {
-    this.socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-    this.socket.on('data', (chunk) => {
-      this.text += chunk.toString('latin1');
-      this.#notify();
-    });
-    this.socket.on('end', () => {
-      this.isEnded = true;
-      this.#notify();
-    });
-    this.socket.on('close', () => {
-      this.isClosed = true;
-      this.#notify();
-    });
-    this.socket.on('error', (error) => {
-      this.error = error;
-      this.#notify();
-    });
-  }
-
-  send(text: string): this {
-    this.socket.write(text, 'latin1');
-    return this;
-  }
-
-  /** Waits until it holds, at most `deadlineMs`. */
-  async until(holds: (client: RawClient) => boolean, deadlineMs = 5_000): Promise<this> {
-    const deadline = AbortSignal.timeout(deadlineMs);
-    while (!holds(this)) {
-      if (deadline.aborted)
-        throw new Error(`not in ${deadlineMs} ms; got ${JSON.stringify(this.text.slice(0, 2000))}`);
-      await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-        deadline.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    return this;
-  }
-
-  has(text: string): Promise<this> {
-    return this.until((client) => client.text.includes(text));
-  }
-
-  ended(): Promise<this> {
-    return this.until((client) => client.isEnded || client.isClosed);
-  }
-
-  #notify(): void {
-    for (const wake of this.#wake.splice(0)) wake();
-  }
-}
-
-/** Sends bytes on a connection of their own and gives back all that came until the gateway closed. */
-export async function exchange(port: number, text: string): Promise<string> {
-  const client = new RawClient(port).send(text);
-  await client.ended();
-  client.socket.destroy();
-  return client.text;
-}
-
 export type Answer = {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
@@ -272,71 +203,5 @@ export async function eventually<T>(look: () => Promise<T> | T, holds: (value: T
     if (holds(value)) return value;
     if (performance.now() > deadline) throw new Error(`never held; last: ${JSON.stringify(value)}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** Sample frames as they come, and a wait for one. */
-export class Frames {
-  readonly all: SampleFrame[] = [];
-  #wake: (() => void)[] = [];
-  readonly #request: http.ClientRequest;
-
-  constructor(t: TestContext, socketPath: string) {
-    let rest = '';
-    this.#request = http.get({ socketPath, path: '/v1/samples', agent: false }, (response) => {
-      response.on('data', (chunk) => {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop()!;
-        for (const line of lines) this.all.push(sampleFrame.parse(JSON.parse(line)));
-        for (const wake of this.#wake.splice(0)) wake();
-      });
-      response.on('error', () => undefined);
-    });
-    this.#request.on('error', () => undefined);
-    t.after(() => this.close());
-  }
-
-  close(): void {
-    this.#request.destroy();
-  }
-
-  /** Sums of one environment over all frames so far. */
-  sum(environment: string, arm?: string) {
-    const total = {
-      requests: 0,
-      keyless: 0,
-      unauthorised: 0,
-      clientGone: 0,
-      latencies: 0,
-      errors: {} as Record<string, number>,
-    };
-    const sessions = { started: 0, failed: 0, ended: 0, active: 0 };
-    for (const each of this.all.flatMap((frame) => frame.environments)) {
-      if (each.environment !== environment || (arm !== undefined && each.arm !== arm)) continue;
-      total.requests += each.requests;
-      total.keyless += each.keyless;
-      total.unauthorised += each.unauthorised;
-      total.clientGone += each.clientGone;
-      total.latencies += each.latenciesMs.length;
-      for (const [kind, count] of Object.entries(each.errors))
-        total.errors[kind] = (total.errors[kind] ?? 0) + count;
-      sessions.started += each.sessions.started;
-      sessions.failed += each.sessions.failed;
-      sessions.ended += each.sessions.ended;
-      sessions.active = each.sessions.active;
-    }
-    return { ...total, sessions };
-  }
-
-  async until(holds: (frames: Frames) => boolean): Promise<this> {
-    const deadline = AbortSignal.timeout(5_000);
-    while (!holds(this)) {
-      if (deadline.aborted) throw new Error(`never held: ${JSON.stringify(this.all.slice(-3))}`);
-      await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-        deadline.addEventListener('abort', () => resolve(), { once: true });
-      });
-    }
-    return this;
   }
 }

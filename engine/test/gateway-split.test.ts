@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { signOverride } from '../src/api/override-header.ts';
 import { isOnCandidate } from '../src/rollout/split.ts';
-import { arm, ask, cannedBackend, Frames, key, namedBackend, openRig, table } from './gateway-rig.ts';
+import { Frames } from './gateway-frames.ts';
+import { arm, ask, cannedBackend, key, namedBackend, openRig, table } from './gateway-rig.ts';
 
 test('a key stays on its side and only moves up as the weight rises', { timeout: 20_000 }, async (t) => {
   const rig = await openRig(t);
@@ -25,7 +26,7 @@ test('a key stays on its side and only moves up as the weight rises', { timeout:
   assert.equal(moved.size, 60);
 });
 
-test('a request without a key is the stable arm’s, the candidate’s at 100, and counted as keyless', async (t) => {
+test('a request without a key is the stable arm’s, the candidate’s at 100, and counted', async (t) => {
   const rig = await openRig(t);
   const stable = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   const candidate = arm('green', 'r2', [await namedBackend(t, 'green')]);
@@ -71,7 +72,7 @@ test('a key is minted for a document navigation alone, and decides that very req
   }
 });
 
-test('the minted cookie is Secure when a trusted proxy says https, and never on a stranger’s word', async (t) => {
+test('the minted cookie is Secure when a trusted proxy says https, not a stranger', async (t) => {
   const url = await cannedBackend(
     t,
     'HTTP/1.1 200 OK\r\nCache-Control: public, max-age=9\r\nSet-Cookie: a=1\r\nContent-Length: 0\r\n\r\n',
@@ -147,7 +148,7 @@ test('instances of an arm share its requests', async (t) => {
   assert.deepEqual(seen, { one: 4, two: 4, three: 4 });
 });
 
-test('a signed probe reaches its environment at weight 0, leaves no cookie and no count, and is stripped', async (t) => {
+test('a signed probe reaches its environment at weight 0, uncounted and stripped', async (t) => {
   const rig = await openRig(t);
   const heads: string[] = [];
   const green = await cannedBackend(t, 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ngreen', (head) =>
@@ -180,7 +181,7 @@ test('a signed probe reaches its environment at weight 0, leaves no cookie and n
   assert.equal(frames.sum('green').requests + frames.sum('green').keyless, 0);
 });
 
-test('an emergency takes everything to its environment and a brake takes the weights away from one', async (t) => {
+test('an emergency takes everything to its environment, a brake takes the weights away', async (t) => {
   const rig = await openRig(t);
   const stable = arm('blue', 'r1', [await namedBackend(t, 'blue')]);
   const candidate = arm('green', 'r2', [await namedBackend(t, 'green')]);

@@ -5,24 +5,26 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { once } from 'node:events';
+import { Frames } from './gateway-frames.ts';
+import { RawClient } from './gateway-raw-client.ts';
 import {
   arm,
   ask,
   eventually,
-  Frames,
   httpBackend,
   namedBackend,
   openRig,
-  RawClient,
   rawBackend,
   table,
   type Rig,
 } from './gateway-rig.ts';
 
 const upgrade =
-  'GET /ws?x=1 HTTP/1.1\r\nHost: h\r\nX-Crossfade-Key: k\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\n\r\n';
+  'GET /ws?x=1 HTTP/1.1\r\nHost: h\r\nX-Crossfade-Key: k\r\n' +
+  'Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: abc\r\n\r\n';
 const accepted =
-  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\nSec-WebSocket-Accept: z\r\n\r\n';
+  'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nconnection: Upgrade\r\n' +
+  'Sec-WebSocket-Accept: z\r\n\r\n';
 
 /** A backend that accepts each upgrade with `first` behind its head and hands the socket over. */
 function upgrading(
@@ -51,7 +53,7 @@ async function serving(t: TestContext, url: string): Promise<Rig> {
 
 const leases = async (rig: Rig) => (await rig.control('GET', '/v1/state')).body.leases.blue;
 
-test('bytes behind the head pass in both directions, and the lease lasts until both halves close', async (t) => {
+test('bytes behind the head pass both ways; the lease lasts until both halves close', async (t) => {
   let seen = '';
   let backend: Socket | undefined;
   const url = await upgrading(t, 'early', (socket, head) => {

@@ -7,7 +7,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { verifyOverride } from '../api/override-header.ts';
-import { armOf } from '../api/route-table.ts';
+import { armOf, type Override } from '../api/route-table.ts';
 import type { Host } from '../host.ts';
 import { cohortKey, mintedCookie, setCookie } from './cohort-key.ts';
 import type { Fleet, FleetArm, FleetService } from './egress/fleet.ts';
@@ -23,7 +23,6 @@ import {
   type RequestHead,
 } from './ingress/request-head.ts';
 import { overridesInForce, roleOf, slotOf, type InForce } from './slot.ts';
-import type { Override } from '../api/route-table.ts';
 
 /** What the gateway answers by itself; false when the path is not known there. */
 export type OwnPaths = {

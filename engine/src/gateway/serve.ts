@@ -134,8 +134,7 @@ function say(event: string, fields: Record<string, unknown>): void {
 
 serve().catch((error: unknown) => {
   const known = error instanceof CrossfadeError ? error : undefined;
-  process.stderr.write(
-    `${JSON.stringify({ event: 'gateway-failed', message: errorText(error), hint: known?.hint })}\n`,
-  );
+  const told = { event: 'gateway-failed', code: known?.code ?? 'internal', message: errorText(error) };
+  process.stderr.write(`${JSON.stringify({ ...told, hint: known?.hint })}\n`);
   process.exit(known?.exitCode ?? 1);
 });

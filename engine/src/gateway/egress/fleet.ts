@@ -68,7 +68,7 @@ export class Fleet {
     for (const upstream of this.#leaving) {
       upstream.tick();
       upstream.close();
-      if (upstream.isDone) this.#leaving.delete(upstream);
+      if (upstream.isDone && upstream.leases === 0) this.#leaving.delete(upstream);
     }
   }
 

@@ -58,7 +58,11 @@ export function makeIngress(limits: IngressLimits, calls: IngressCalls): http.Se
     if (turnedAway.has(socket)) socket.destroy();
     else calls.onUpgrade(request, socket, ahead);
   });
-  server.on('connect', (_request, socket) => sendRaw(socket, 405, 'Method Not Allowed', 'bad-method'));
+  server.on('connect', (_request, socket) => {
+    // Node has taken its own listeners off this socket; without one a reset would end the process.
+    socket.on('error', () => socket.destroy());
+    sendRaw(socket, 405, 'Method Not Allowed', 'bad-method');
+  });
   server.on('clientError', answerClientError);
   return server;
 }

@@ -1,8 +1,10 @@
-// Answers that the gateway makes itself. A refusal is told apart from the app's own by X-Crossfade-Error; none is
-// ever cached. Leaves what is refused, and why, to the callers.
-import type { ServerResponse } from 'node:http';
+// Answers that the gateway makes itself. A refusal is told apart from the app's own by X-Crossfade-Error;
+// none is ever cached. Leaves what is refused, and why, to the callers.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from './request-head.ts';
+
+const unreadLimitBytes = 1024 * 1024;
 
 /** Sends a refusal, if the answer has not begun. */
 export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
@@ -11,10 +13,15 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   const headers = ['Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
   headers.push('Cache-Control', 'no-store', 'X-Crossfade-Error', refusal.code);
   if (refusal.retryAfterSeconds !== undefined) headers.push('Retry-After', String(refusal.retryAfterSeconds));
-  // What is left of a body that nobody wants would be read to its end: the client is told to go instead.
-  if (!response.req.complete) headers.push('Connection', 'close');
+  // A small rest of a body is read to its end; before a large one the client is told to go instead.
+  if (!response.req.complete && isLarge(response.req)) headers.push('Connection', 'close');
   response.writeHead(refusal.status, headers);
   response.end(response.req.method === 'HEAD' ? undefined : body);
+}
+
+function isLarge(request: IncomingMessage): boolean {
+  const length = request.headers['content-length'];
+  return length === undefined || Number(length) > unreadLimitBytes;
 }
 
 export function sendJson(response: ServerResponse, status: number, value: unknown): void {

@@ -2,7 +2,7 @@
 // token is the first message, within 5 s, never in the URL; every refusal closes with 4401. N2 a directive
 // stays with its session until it is answered, so that a reconnect gets what it missed. N3 one failure counts
 // per session; a session that is away for less than 60 s has not ended. G5: 64 KiB a message, 50 messages/s,
-// 4 000 sockets for an address, 20 000 in all, 20 open directives a session.
+// 4 000 sockets for an address, 20 000 in all, 50 000 sessions, 20 open directives a session.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -11,7 +11,14 @@ import type { Host } from '../../host.ts';
 import { sendRaw } from '../ingress/own-answer.ts';
 import { channelClaim, readToken, type ChannelClaim } from './signed-token.ts';
 
-const limits = { messageBytes: 65_536, perSecond: 50, perAddress: 4_000, total: 20_000, directives: 20 };
+const limits = {
+  messageBytes: 65_536,
+  perSecond: 50,
+  perAddress: 4_000,
+  total: 20_000,
+  directives: 20,
+  sessions: 50_000,
+};
 const helloMs = 5_000;
 const awayMs = 60_000;
 const pingMs = 20_000;
@@ -191,6 +198,7 @@ export class SessionChannel {
     const claim = this.#claim(hello.token);
     if (!claim || claim.session !== hello.session) return refuseChannel(socket, 'the token is not valid');
     const known = this.sessions.get(claim.session);
+    if (!known && this.sessions.size >= limits.sessions) return socket.close(1013, 'too many sessions');
     const session = known ?? newSession(claim);
     line.session = session;
     // The newest connection is the session's: the older one may be a dead network path.

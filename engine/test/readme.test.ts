@@ -1,0 +1,66 @@
+// The README is a walk: every line of its `sh` blocks is typed here in order, in the folder of a small app.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { Stage } from './stage.ts';
+
+const root = new URL('../../', import.meta.url);
+const readme = readFileSync(new URL('README.md', root), 'utf8');
+
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map((match) => match[1]!);
+}
+
+test('every command of the walk does what the README says, in its order', async () => {
+  await using stage = await Stage.make();
+  await stage.run('rm', ['crossfade.yaml']);
+  stage.write('package.json', JSON.stringify({ name: 'walk', scripts: { start: 'node server.mjs' } }));
+  await stage.commit('an app');
+  const lines = blocks('sh').join('').trim().split('\n');
+  assert.ok(lines.length > 12, `${lines.length} lines`);
+  for (const line of lines) {
+    if (line === 'crossfade up') {
+      await stage.up();
+      continue;
+    }
+    const path = `${new URL('node_modules/.bin', root).pathname}:${process.env['PATH']}`;
+    const identity =
+      'export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost';
+    const result = await stage.run('sh', ['-c', `${identity}; PATH="${path}"; ${line}`], false);
+    assert.equal(result.code, 0, `${line}: ${result.stdout}${result.stderr}`);
+    if (line === 'crossfade init') useFreePorts(stage);
+  }
+});
+
+function useFreePorts(stage: Stage): void {
+  const text = stage.read('crossfade.yaml');
+  const moved = text
+    .replace('127.0.0.1:8080', `127.0.0.1:${stage.gatewayPort}`)
+    .replace('127.0.0.1:4600', `127.0.0.1:${stage.controlPort}`);
+  assert.notEqual(moved, text);
+  stage.write('crossfade.yaml', moved);
+}
+
+test('the npm commands of the README are there', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const named = [...readme.matchAll(/npm (?:run )?(start|test|sim|soak)\b/g)].map((match) => match[1]!);
+  for (const name of named) assert.ok(scripts[name], `npm run ${name}`);
+  assert.ok(named.length >= 4);
+});
+
+test('every relative link of the README leads somewhere', () => {
+  const links = [...readme.matchAll(/\]\((?!http)([^)#]+)\)/g)].map((match) => match[1]!);
+  for (const link of links) assert.ok(readFileOrFolder(link), link);
+});
+
+function readFileOrFolder(path: string): boolean {
+  try {
+    readFileSync(new URL(path, root));
+    return true;
+  } catch (error) {
+    // A folder cannot be read as a file, but it is there.
+    return (error as NodeJS.ErrnoException).code === 'EISDIR';
+  }
+}
