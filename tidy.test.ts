@@ -365,7 +365,6 @@ const rules: readonly Rule[] = [
     allowed: {
       'engine/test/host-http.test.ts':
         'the server of the test sends its answer in parts, slowly: that is the case',
-      'engine/test/gateway-answer.test.ts': 'it shows that nothing more is sent, which only time can show',
     },
   },
   {

@@ -1,6 +1,7 @@
-// The voice example, alive: local speech servers that speak the vendors' protocols, gateway and controller, r1 on
-// Modal serving and r2 on Speechmatics ready to be deployed, four callers in conversation and visitors who ask about
-// thirty times a second. Ctrl-C ends all of it; started again it resumes what was there.
+// The voice example, alive: local speech servers that speak the vendors' protocols, gateway and controller,
+// r1 on Modal serving and r2 on Speechmatics ready to be deployed, four callers in conversation and
+// visitors who ask about thirty times a second. Ctrl-C ends all of it; started again it resumes what was
+// there.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -45,7 +46,10 @@ async function main(): Promise<void> {
   for (const child of speech) child.kill();
 }
 
-/** Keys of the local speech servers and of the app: made once, kept out of git, readable by their owner alone. */
+/**
+ * Keys of the local speech servers and of the app: made once, kept out of git, readable by their owner
+ * alone.
+ */
 function exampleEnvironment(): Record<string, string> {
   if (!existsSync(envPath)) {
     const secret = (): string => randomBytes(16).toString('hex');

@@ -1,5 +1,6 @@
-// A disk that keeps only what was synced: a crash drops every write, name and removal that was not. The journal on it
-// tears: of an append that was under way, a crash keeps all or nothing, and the process may die on either side.
+// A disk that keeps only what was synced: a crash drops every write, name and removal that was not. The
+// journal on it tears: of an append that was under way, a crash keeps all or nothing, and the process may
+// die on either side.
 import type { Files } from '../src/host.ts';
 import type { Journal, JournalEntry, Loaded } from '../src/controller/journal.ts';
 import type { Event } from '../src/rollout/events.ts';

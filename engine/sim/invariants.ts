@@ -1,5 +1,5 @@
-// K1–K9 of the design, checked against what the simulated world really saw. A violation throws with the letter; the
-// seed reproduces it. K10 and liveness are checked at the end of a story.
+// K1–K9 of the design, checked against what the simulated world really saw. A violation throws with the
+// letter; the seed reproduces it. K10 and liveness are checked at the end of a story.
 import { assert } from '../src/assert.ts';
 import type { EnvironmentName, RouteTable } from '../src/api/route-table.ts';
 import { decide } from '../src/rollout/decide.ts';

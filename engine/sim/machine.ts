@@ -1,6 +1,6 @@
-// The machine a controller runs on: simulated processes that listen on ports and answer health, a network that loses
-// requests, and programs that succeed or fail as the release is made. One `Machine` outlives its controllers; each
-// controller gets a host of its own, which goes silent when that controller dies.
+// The machine a controller runs on: simulated processes that listen on ports and answer health, a network
+// that loses requests, and programs that succeed or fail as the release is made. One `Machine` outlives its
+// controllers; each controller gets a host of its own, which goes silent when that controller dies.
 import type { Host, HostRequest, HostResponse, ProcessIdentity, RunResult, Timer } from '../src/host.ts';
 import type { Disk } from './disk.ts';
 import type { Random } from './random.ts';
@@ -164,7 +164,9 @@ export class Machine {
     return true;
   }
 
-  /** Programs the drivers run: unpacking makes a file, a build does what its release does, the rest is fine. */
+  /**
+   * Programs the drivers run: unpacking makes a file, a build does what its release does, the rest is fine.
+   */
   #run(
     command: string,
     args: readonly string[],

@@ -1,4 +1,5 @@
-// A seeded stream of numbers (mulberry32): the seed is the bug report, so nothing in sim/ may draw from elsewhere.
+// A seeded stream of numbers (mulberry32): the seed is the bug report, so nothing in sim/ may draw from
+// elsewhere.
 
 export class Random {
   #state: number;

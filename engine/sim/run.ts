@@ -1,4 +1,5 @@
-// `npm run sim -- SEED [ROLLOUTS]`: tells one story and prints what happened in it; a violation prints its journal.
+// `npm run sim -- SEED [ROLLOUTS]`: tells one story and prints what happened in it; a violation prints its
+// journal.
 import { Story } from './story.ts';
 
 const seed = Number(process.argv[2] ?? '1');

@@ -1,6 +1,6 @@
-// The gateway of the simulated machine: persists its table as the real one does, answers the same control calls,
-// routes probes by the same hash, and makes samples of made-up traffic. It can be killed and comes back with what its
-// disk kept.
+// The gateway of the simulated machine: persists its table as the real one does, answers the same control
+// calls, routes probes by the same hash, and makes samples of made-up traffic. It can be killed and comes
+// back with what its disk kept.
 import { routeTable, type Arm, type EnvironmentName, type RouteTable } from '../src/api/route-table.ts';
 import { writeDurably, type HostRequest, type HostResponse } from '../src/host.ts';
 import { isOnCandidate } from '../src/rollout/split.ts';

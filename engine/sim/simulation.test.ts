@@ -1,5 +1,5 @@
-// 1 000 rollouts in 200 seeded stories: the invariants hold after each step, and everything that can end has ended.
-// A failing seed is reproduced by `npm run sim -- SEED`.
+// 1 000 rollouts in 200 seeded stories: the invariants hold after each step, and everything that can end
+// has ended. A failing seed is reproduced by `npm run sim -- SEED`.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { Story } from './story.ts';

@@ -1,6 +1,7 @@
-// One story from a seed: a service with its first release, some releases good and bad, people who deploy, promote,
-// pause, abort and roll back, a vendor that is down for a while, and processes, gateway and controller that die. The
-// production controller, rollout machine, effects and process driver run over it; invariants are checked throughout.
+// One story from a seed: a service with its first release, some releases good and bad, people who deploy,
+// promote, pause, abort and roll back, a vendor that is down for a while, and processes, gateway and
+// controller that die. The production controller, rollout machine, effects and process driver run over it;
+// invariants are checked throughout.
 import { assert } from '../src/assert.ts';
 import { Controller } from '../src/controller/controller.ts';
 import { GatewayLink } from '../src/controller/gateway-link.ts';

@@ -1,5 +1,5 @@
-// Simulated time: timers in order of their time, then of their making. Between two of them all promises settle, so a
-// run is one fixed order of everything.
+// Simulated time: timers in order of their time, then of their making. Between two of them all promises
+// settle, so a run is one fixed order of everything.
 import type { Clock, Timer } from '../src/host.ts';
 
 type Entry = {

@@ -1,3 +1,4 @@
+// What the configuration accepts, refuses, and says about it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { durationMs, parseConfig } from './config.ts';

@@ -1,5 +1,6 @@
-// crossfade.yaml: its schema, its defaults, and errors that name file and line. Unknown keys are refused, because
-// a misspelt guard that is ignored is a guard that always passes. Reads text; the caller reads the file.
+// crossfade.yaml: its schema, its defaults, and errors that name file and line. Unknown keys are refused,
+// because a misspelt guard that is ignored is a guard that always passes. Reads text; the caller reads the
+// file.
 import { isAbsolute, join } from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';

@@ -2,7 +2,10 @@
 // names the next command. The code also gives the HTTP status and the process's exit code.
 // Bugs are assertions (assert.ts); endings a caller must handle are unions in return types.
 
-/** Exit codes of the CLI: 0 done, 1 failed, 2 usage or configuration, 3 environment, 4 inconclusive, 5 refused. */
+/**
+ * Exit codes of the CLI: 0 done, 1 failed, 2 usage or configuration, 3 environment, 4 inconclusive, 5
+ * refused.
+ */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 130;
 
 type CatalogueEntry = { readonly status: number; readonly exit: ExitCode };
@@ -30,7 +33,10 @@ const catalogue = {
 
 export type ErrorCode = keyof typeof catalogue;
 
-/** A failure at the edge. `message` is lower case, holds the wrong value, no full stop; `hint` names what to do. */
+/**
+ * A failure at the edge. `message` is lower case, holds the wrong value, no full stop; `hint` names what to
+ * do.
+ */
 export class CrossfadeError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;

@@ -1,7 +1,7 @@
-// The world as the controller and the gateway's control side may touch it: clock, timers, randomness, files,
-// processes and HTTP to their neighbours. The simulator implements the same surface, so it runs the production
-// code; tidy.test.ts forbids these things elsewhere in those rooms.
-// `host-node.ts` is the real one. Nothing here decides anything.
+// The world as the controller and the gateway's control side may touch it: clock, timers, randomness,
+// files, processes and HTTP to their neighbours. The simulator implements the same surface, so it runs the
+// production code; tidy.test.ts forbids these things elsewhere in those rooms. `host-node.ts` is the real
+// one. Nothing here decides anything.
 
 export type Timer = { cancel(): void };
 
@@ -14,7 +14,10 @@ export type Clock = {
   timer(delayMs: number, callback: () => void): Timer;
 };
 
-/** Files as a disk sees them: nothing is safe before `sync`, no name is safe before `syncFolder`. Synchronous. */
+/**
+ * Files as a disk sees them: nothing is safe before `sync`, no name is safe before `syncFolder`.
+ * Synchronous.
+ */
 export type Files = {
   read(path: string): string | undefined;
   write(path: string, text: string, mode?: number): void;
@@ -50,13 +53,18 @@ export type Processes = {
   startTime(pid: number): Promise<string | undefined>;
   /** Signals a whole process group; false when there is none. */
   signalGroup(group: number, signal: 'SIGTERM' | 'SIGKILL'): boolean;
-  /** The live (not zombie) processes of a group: it may outlive its leader, as below a shell that was ended. */
+  /**
+   * The live (not zombie) processes of a group: it may outlive its leader, as below a shell that was ended.
+   */
   groupMembers(group: number): Promise<readonly number[]>;
   /** The process groups that listen on a TCP port of this machine; 0 for one that cannot be seen. */
   listeningGroups(port: number): Promise<readonly number[]>;
   /** A TCP port of 127.0.0.1 that is free at this moment. */
   freePort(): Promise<number>;
-  /** Runs a program to its end with collected output (the last 1 MiB of each), optionally also into a log file. */
+  /**
+   * Runs a program to its end with collected output (the last 1 MiB of each), optionally also into a log
+   * file.
+   */
   run(request: {
     readonly command: string;
     readonly args: readonly string[];
@@ -102,7 +110,10 @@ export type Host = {
   readonly http: Http;
 };
 
-/** Replaces a file so that after a crash it holds the old text or the new one, whole: write, sync, rename, sync. */
+/**
+ * Replaces a file so that after a crash it holds the old text or the new one, whole: write, sync, rename,
+ * sync.
+ */
 export function writeDurably(files: Files, path: string, text: string, mode = 0o600): void {
   const folder = path.slice(0, path.lastIndexOf('/'));
   const draft = `${path}.new`;

@@ -1,4 +1,5 @@
-// Bad input and bad releases: each gets one clear message and an exit code from the table, and nothing changes.
+// Bad input and bad releases: each gets one clear message and an exit code from the table, and nothing
+// changes.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -16,7 +17,7 @@ async function failedDeploy(stage: Stage): Promise<CliResult> {
   return result;
 }
 
-test('a release that does not build, start, become ready or name itself fails with its reason and last log lines', async () => {
+test('a bad release fails with what is wrong and its last log lines, and moves nothing', async () => {
   const config = defaultConfig
     .replace('start: node server.mjs', 'build: node build.mjs, start: node server.mjs')
     .replace('ready: 10s', 'ready: 2s');
@@ -50,7 +51,7 @@ test('a release that does not build, start, become ready or name itself fails wi
   assert.match((await failedDeploy(stage)).stderr, /crashed: .*before it was ready.*boom/s);
 });
 
-test('mistakes on the command line and in files are refused with the next command, and change nothing', async () => {
+test('mistakes are refused with the next command, and change nothing', async () => {
   await using stage = await Stage.make();
   const expect = async (args: string[], code: number, text: RegExp): Promise<void> => {
     const result = await stage.cli(...args);

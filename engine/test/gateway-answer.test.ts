@@ -1,8 +1,6 @@
 // What an instance may answer, byte by byte: what is passed on as it came, and how each way of failing looks.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
-import * as http from 'node:http';
-import { Frames } from './gateway-frames.ts';
 import { exchange, RawClient } from './gateway-raw-client.ts';
 import {
   arm,
@@ -24,7 +22,6 @@ async function serving(t: TestContext, url: string, options: Partial<DataPlaneOp
 }
 
 const keyed = 'GET / HTTP/1.1\r\nHost: h\r\nX-Crossfade-Key: k\r\n';
-const get = `${keyed}\r\n`;
 const getAndClose = `${keyed}Connection: close\r\n\r\n`;
 
 test('header case, order, duplicates and two Set-Cookie stay; hop-by-hop and forged ones go', async (t) => {
@@ -77,10 +74,8 @@ test('103 early hints and trailers are kept, chunk extensions dropped', async (t
   );
   const rig = await serving(t, url);
   const text = await exchange(rig.port, getAndClose);
-  assert.match(
-    text,
-    /^HTTP\/1.1 103 Early Hints\r\nLink: <\/a.css>; rel=preload\r\nLink: <\/b.css>\r\n\r\nHTTP\/1.1 200 OK\r\nTrailer: X-Sum\r\n/,
-  );
+  const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.css>\r\n\r\n';
+  assert.ok(text.startsWith(`${hints}HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\n`), text);
   assert.ok(text.endsWith('\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 7\r\n\r\n'), text);
   const old = await exchange(rig.port, 'GET / HTTP/1.0\r\n\r\n');
   assert.match(old, /^HTTP\/1.1 200 OK\r\n/);

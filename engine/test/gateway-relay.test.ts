@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
-import { arm, eventually, openRig, table, type Rig } from './gateway-rig.ts';
+import { arm, atRest, eventually, openRig, table, type Rig } from './gateway-rig.ts';
 import { modal, plan } from './gateway-voice-rig.ts';
 
 type Vendor = { readonly url: string; readonly requests: IncomingMessage[]; readonly sockets: WebSocket[] };
@@ -113,17 +113,7 @@ test('a vendor that does not read holds the client back', { timeout: 15_000 }, a
   vendor.sockets[0]!.pause();
   const chunk = Buffer.alloc(256 * 1024);
   for (let n = 0; n < 400; n++) socket.send(chunk);
-  let before = -1;
-  await eventually(
-    () =>
-      new Promise<boolean>((done) =>
-        setTimeout(
-          () => done(socket.bufferedAmount === before || ((before = socket.bufferedAmount), false)),
-          300,
-        ),
-      ),
-    (isStill) => isStill,
-  );
+  await atRest(() => socket.bufferedAmount);
   assert.ok(
     socket.bufferedAmount > 40 * 1024 * 1024,
     `${socket.bufferedAmount} of 100 MiB still with the client`,

@@ -205,3 +205,17 @@ export async function eventually<T>(look: () => Promise<T> | T, holds: (value: T
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** Waits until a figure has not changed for 30 looks in a row, and gives it back; at most 8 s. */
+export async function atRest(look: () => number): Promise<number> {
+  const deadline = performance.now() + 8_000;
+  let value = look();
+  for (let unchanged = 0; unchanged < 30;) {
+    if (performance.now() > deadline) throw new Error(`never at rest; last: ${value}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const next = look();
+    unchanged = next === value ? unchanged + 1 : 0;
+    value = next;
+  }
+  return value;
+}

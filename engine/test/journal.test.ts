@@ -1,4 +1,5 @@
-// The two journals pass one suite; what is SQLite's own (hash chain, schema, speed of opening) stands below it.
+// The two journals pass one suite; what is SQLite's own (hash chain, schema, speed of opening) stands below
+// it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdtempSync } from 'node:fs';

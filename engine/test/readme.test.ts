@@ -24,8 +24,8 @@ test('every command of the walk does what the README says, in its order', async 
       continue;
     }
     const path = `${new URL('node_modules/.bin', root).pathname}:${process.env['PATH']}`;
-    const identity =
-      'export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@localhost GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@localhost';
+    const person = (role: string): string => `GIT_${role}_NAME=t GIT_${role}_EMAIL=t@localhost`;
+    const identity = `export ${person('AUTHOR')} ${person('COMMITTER')}`;
     const result = await stage.run('sh', ['-c', `${identity}; PATH="${path}"; ${line}`], false);
     assert.equal(result.code, 0, `${line}: ${result.stdout}${result.stderr}`);
     if (line === 'crossfade init') useFreePorts(stage);

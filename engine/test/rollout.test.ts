@@ -1,5 +1,6 @@
-// The main job over real processes and sockets: canary, blue-green and rollback under a crowd that keeps asking, with
-// open WebSockets; guards that act by themselves; a controller and a gateway that are killed in the middle.
+// The main job over real processes and sockets: canary, blue-green and rollback under a crowd that keeps
+// asking, with open WebSockets; guards that act by themselves; a controller and a gateway that are killed
+// in the middle.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
@@ -129,7 +130,7 @@ test('when both arms fail alike the rollout holds and says why, and goes on when
   await crowd.end();
 });
 
-test('a controller killed in the middle of a step goes on from where it was and adopts the instances', async () => {
+test('a controller killed in mid-step goes on from where it was and adopts the instances', async () => {
   await using stage = await Stage.make();
   await stage.up();
   await stage.must('deploy', 'full');
@@ -179,7 +180,7 @@ test('a gateway killed in the middle of a step is back within 2 s with the same 
   assert.ok(before.includes('r2') && before.includes('r1'));
 });
 
-test('the gateway serves on while the controller is dead, and an instance that dies is brought back', async () => {
+test('an instance that dies is brought back', async () => {
   await using stage = await Stage.make();
   await stage.up();
   await stage.must('deploy', 'full');

@@ -1,5 +1,5 @@
-// A real `crossfade up` in a throwaway folder, for tests: a small app under git, free ports, the CLI as a child process.
-// Everything it started is ended by id when the test ends.
+// A real `crossfade up` in a throwaway folder, for tests: a small app under git, free ports, the CLI as a
+// child process. Everything it started is ended by id when the test ends.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

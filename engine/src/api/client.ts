@@ -1,5 +1,5 @@
-// The other end of the control API, for the CLI and programs: one method a view or verb. Errors come back as the
-// catalogue's, with the server's message and hint.
+// The other end of the control API, for the CLI and programs: one method a view or verb. Errors come back
+// as the catalogue's, with the server's message and hint.
 import { z } from 'zod';
 import { CrossfadeError, errorText, isErrorCode } from '../errors.ts';
 import type { Http } from '../host.ts';
@@ -54,7 +54,10 @@ export class ControlClient {
     await this.#call('POST', '/v1/shutdown', {}, 60_000);
   }
 
-  /** Calls `onEvent` for everything after a journal position until the signal aborts or the controller goes away. */
+  /**
+   * Calls `onEvent` for everything after a journal position until the signal aborts or the controller goes
+   * away.
+   */
   async events(after: number, onEvent: (event: EventLine) => void, signal: AbortSignal): Promise<void> {
     await this.#http.lines(
       { ...this.#request('GET', `/v1/events?after=${after}`), timeoutMs: 10_000, signal },

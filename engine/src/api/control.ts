@@ -1,5 +1,5 @@
-// What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The arguments of a
-// verb are the arguments of its command.
+// What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The
+// arguments of a verb are the arguments of its command.
 import { z } from 'zod';
 
 export const deployRequest = z.strictObject({
@@ -16,7 +16,10 @@ export const deployRequest = z.strictObject({
   routes: z.array(z.string()).max(16).optional(),
   allowDirty: z.boolean().optional(),
   sessions: z.enum(['stay', 'hand-over']).optional(),
-  /** Cut what is still connected to the environment that must be emptied, this long (ms) after emptying began. */
+  /**
+   * Cut what is still connected to the environment that must be emptied, this long (ms) after emptying
+   * began.
+   */
   cutAfterMs: z.number().min(0).optional(),
   dryRun: z.boolean().optional(),
 });
@@ -111,7 +114,9 @@ export const statusView = z.object({
   /** The process that answers. */
   pid: z.int(),
   sentence: z.string(),
-  /** Where the answer comes from: the controller, or the gateway alone when the controller does not answer. */
+  /**
+   * Where the answer comes from: the controller, or the gateway alone when the controller does not answer.
+   */
   source: z.enum(['controller', 'gateway']),
   environments: z.array(armView),
   rollout: rolloutView.optional(),

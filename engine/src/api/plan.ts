@@ -5,8 +5,8 @@ export type PlannedRoutes = { readonly routes: readonly SpeechRoute[]; readonly 
 
 /**
  * The release's ordered routes after its flags: SPEECHMATICS_DIRECT off drops `speechmatics` routes; then
- * MODAL_FALLBACK off drops every `modal-*` route that is not first of the rest; BLUE_GREEN_TESTING mirrors the
- * second route. An empty result must be refused by whoever makes the change.
+ * MODAL_FALLBACK off drops every `modal-*` route that is not first of the rest; BLUE_GREEN_TESTING mirrors
+ * the second route. An empty result must be refused by whoever makes the change.
  */
 export function planFor(routes: readonly SpeechRoute[], flags: Flags): PlannedRoutes {
   const direct =

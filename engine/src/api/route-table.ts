@@ -1,5 +1,6 @@
 // What the controller tells the gateway: the route table, whole, and what the gateway holds of its own
-// (overrides). One schema for both sides. The table names environments and instances; it never holds a secret.
+// (overrides). One schema for both sides. The table names environments and instances; it never holds a
+// secret.
 import { z } from 'zod';
 
 export const environmentName = z.enum(['blue', 'green']);
@@ -28,7 +29,10 @@ export const arm = z.strictObject({
   flags,
   flagsVersion: z.int().min(0),
   instances: z.array(instance).max(64),
-  /** True for an environment that Crossfade does not run: `Host` is the URL's, the client's goes to X-Forwarded-Host. */
+  /**
+   * True for an environment that Crossfade does not run: `Host` is the URL's, the client's goes to
+   * X-Forwarded-Host.
+   */
   external: z.boolean(),
 });
 export type Arm = z.infer<typeof arm>;
@@ -96,7 +100,10 @@ export const gatewayState = z.object({
 });
 export type GatewayState = z.infer<typeof gatewayState>;
 
-/** POST /v1/sessions/handover: live sessions of these releases get a handover directive, paced. Idempotent by id. */
+/**
+ * POST /v1/sessions/handover: live sessions of these releases get a handover directive, paced. Idempotent
+ * by id.
+ */
 export const handoverRequest = z.strictObject({
   id: z.string().min(1).max(100),
   /** Sessions of these releases move; the route they then get is what is in force. */

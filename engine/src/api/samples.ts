@@ -3,7 +3,9 @@
 import { z } from 'zod';
 import { environmentName } from './route-table.ts';
 
-/** Kinds of errors the gateway counts; a 4xx and a client that went away are not errors (design, section 1). */
+/**
+ * Kinds of errors the gateway counts; a 4xx and a client that went away are not errors (design, section 1).
+ */
 export const errorKinds = [
   'status-5xx',
   'refused',

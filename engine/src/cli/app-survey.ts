@@ -1,5 +1,6 @@
-// What an existing repository says about itself: which kind of app it is, how it is built and started, where its
-// health is, and what it still lacks. Reads files only; guesses are marked as such in what `init` writes.
+// What an existing repository says about itself: which kind of app it is, how it is built and started,
+// where its health is, and what it still lacks. Reads files only; guesses are marked as such in what `init`
+// writes.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
@@ -41,13 +42,17 @@ export function survey(folder: string): Survey {
   if (start === undefined) lacks.push('no start command was found: set app.start in crossfade.yaml');
   if (!readsPort(kind, sources))
     lacks.push(
-      'the app seems to ignore PORT: let it listen on process.env.PORT, or two releases cannot run side by side',
+      'the app seems to ignore PORT: let it listen on process.env.PORT, for two releases run side by side',
     );
   if (healthPath === undefined)
     lacks.push('no health path was found: `/` is probed instead; answer GET /api/health with 200 when ready');
   if (!namesRelease) {
     lacks.push(
-      'health does not name the release: answer { release: process.env.CROSSFADE_RELEASE, instance: process.env.CROSSFADE_INSTANCE } and set health.release to $.release; until then it is proven by process',
+      [
+        'health does not name the release, so it is proven by its process: answer',
+        '{ release: process.env.CROSSFADE_RELEASE, instance: process.env.CROSSFADE_INSTANCE }',
+        'and set health.release to $.release',
+      ].join(' '),
     );
   }
   return {

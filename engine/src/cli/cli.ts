@@ -1,5 +1,6 @@
-// The command table: every verb, its arguments and examples. One file per verb does the work; here is only what
-// commander needs. Exit codes: 0 done, 1 failed, 2 usage, 3 environment, 4 inconclusive, 5 refused, 130 interrupted.
+// The command table: every verb, its arguments and examples. One file per verb does the work; here is only
+// what commander needs. Exit codes: 0 done, 1 failed, 2 usage, 3 environment, 4 inconclusive, 5 refused,
+// 130 interrupted.
 import { Command, CommanderError } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import type { GlobalOptions } from './connection.ts';

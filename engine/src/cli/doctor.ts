@@ -1,4 +1,5 @@
-// `crossfade doctor`: what must be right before anything runs, each with what to do about it. Unknown is not pass.
+// `crossfade doctor`: what must be right before anything runs, each with what to do about it. Unknown is
+// not pass.
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';

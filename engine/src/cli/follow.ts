@@ -1,5 +1,5 @@
-// Follows a rollout by its events until it has an outcome a person or a pipeline can act on. Ctrl-C stops watching,
-// never the rollout.
+// Follows a rollout by its events until it has an outcome a person or a pipeline can act on. Ctrl-C stops
+// watching, never the rollout.
 import type { ControlClient } from '../api/client.ts';
 import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
@@ -8,7 +8,9 @@ import { renderEvent, say, stopwatchLines } from './render.ts';
 /** Kinds of events that are too many to show. */
 const quiet = new Set(['table-confirmed', 'timer-fired', 'guards-judged']);
 
-/** Resolves with the exit code of the rollout that the verb led to; `after` is the verb's journal position. */
+/**
+ * Resolves with the exit code of the rollout that the verb led to; `after` is the verb's journal position.
+ */
 export async function follow(client: ControlClient, after: number, isJson: boolean): Promise<ExitCode> {
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();

@@ -1,5 +1,5 @@
-// `crossfade init`: looks at this repository, writes crossfade.yaml, the .gitignore line and the known scripts, and
-// says what the app still lacks. A file that is there is kept, so it may be run again.
+// `crossfade init`: looks at this repository, writes crossfade.yaml, the .gitignore line and the known
+// scripts, and says what the app still lacks. A file that is there is kept, so it may be run again.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ExitCode } from '../errors.ts';

@@ -1,4 +1,5 @@
-// `crossfade logs [--release] [--instance] [-f]`: what builds and instances wrote, read from the state folder.
+// `crossfade logs [--release] [--instance] [-f]`: what builds and instances wrote, read from the state
+// folder.
 import { closeSync, openSync, readSync, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, type ExitCode } from '../errors.ts';

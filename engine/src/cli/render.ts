@@ -1,4 +1,5 @@
-// What people read: stdout is data, stderr is talk. Colour only on a terminal and without NO_COLOR (picocolors).
+// What people read: stdout is data, stderr is talk. Colour only on a terminal and without NO_COLOR
+// (picocolors).
 import pc from 'picocolors';
 import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';

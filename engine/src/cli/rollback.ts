@@ -1,5 +1,5 @@
-// `crossfade rollback ["reason"] [to]`: back at once. When the controller does not answer, the same wish goes to the
-// gateway's own socket as an emergency override; the controller adopts it when it is back.
+// `crossfade rollback ["reason"] [to]`: back at once. When the controller does not answer, the same wish
+// goes to the gateway's own socket as an emergency override; the controller adopts it when it is back.
 import { join } from 'node:path';
 import { z } from 'zod';
 import { gatewayState, type GatewayState, type ServiceTable } from '../api/route-table.ts';

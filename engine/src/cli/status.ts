@@ -1,5 +1,5 @@
-// `crossfade status [--watch]`: what serves, what moves, and why. Falls back to the gateway's own socket when the
-// controller does not answer.
+// `crossfade status [--watch]`: what serves, what moves, and why. Falls back to the gateway's own socket
+// when the controller does not answer.
 import { join } from 'node:path';
 import { gatewayState } from '../api/route-table.ts';
 import type { StatusView } from '../api/control.ts';

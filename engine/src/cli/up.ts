@@ -1,5 +1,6 @@
-// `crossfade up`: gateway and controller, until Ctrl-C or `crossfade down`. A second `up` is refused while the first
-// answers on .crossfade/up.sock; parts left over by a killed `up` are ended first, their app instances are adopted.
+// `crossfade up`: gateway and controller, until Ctrl-C or `crossfade down`. A second `up` is refused while
+// the first answers on .crossfade/up.sock; parts left over by a killed `up` are ended first, their app
+// instances are adopted.
 import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
@@ -65,7 +66,10 @@ async function greet(found: Project, options: GlobalOptions): Promise<void> {
   say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
 }
 
-/** Resolves at the first signal; later ones are told that the end is under way, so that nothing is left behind. */
+/**
+ * Resolves at the first signal; later ones are told that the end is under way, so that nothing is left
+ * behind.
+ */
 export function signalled(): Promise<void> {
   return new Promise((resolve) => {
     let count = 0;
@@ -98,8 +102,8 @@ async function askUp(socketPath: string, method: 'GET' | 'DELETE'): Promise<z.in
 }
 
 /**
- * What still answers belongs to an `up` that was killed. The gateway is taken over as it runs, because ending it would
- * cut connections; the controller is ended, because it resumes from its journal.
+ * What still answers belongs to an `up` that was killed. The gateway is taken over as it runs, because
+ * ending it would cut connections; the controller is ended, because it resumes from its journal.
  */
 async function takeOver(found: Project): Promise<number | undefined> {
   const controller = await pidBehind(found, 'control.sock', '/v1/status');

@@ -1,6 +1,6 @@
-// Who is asking. Over the unix socket (0600) it is its owner; over TCP a token is always needed, on loopback too, with
-// the Host and Origin of this address. The page gets a session for a one-time code. No cookies: they ignore ports and
-// would reach the app.
+// Who is asking. Over the unix socket (0600) it is its owner; over TCP a token is always needed, on
+// loopback too, with the Host and Origin of this address. The page gets a session for a one-time code. No
+// cookies: they ignore ports and would reach the app.
 import { timingSafeEqual } from 'node:crypto';
 import type { Host } from '../host.ts';
 import { writeDurably } from '../host.ts';

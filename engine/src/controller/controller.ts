@@ -1,6 +1,7 @@
-// The one door into a service and the only decider: submit → mailbox (one at a time, bounded) → decide → journal →
-// swap state → publish → effects. Crash-only: it may be killed between any two lines and resumes from the journal
-// (K2, K3). Time, files, processes and sockets come from the host, so the simulator runs this same code.
+// The one door into a service and the only decider: submit → mailbox (one at a time, bounded) → decide →
+// journal → swap state → publish → effects. Crash-only: it may be killed between any two lines and resumes
+// from the journal (K2, K3). Time, files, processes and sockets come from the host, so the simulator runs
+// this same code.
 import { assert } from '../assert.ts';
 import { errorText } from '../errors.ts';
 import { pause, type Host } from '../host.ts';
@@ -108,7 +109,10 @@ export class Controller {
     await this.#tail;
   }
 
-  /** One event at a time; resolves when it is durable and published, or refused. Rejects when the journal fails. */
+  /**
+   * One event at a time; resolves when it is durable and published, or refused. Rejects when the journal
+   * fails.
+   */
   submit(event: Event): Promise<Submitted> {
     if (this.#waiting >= mailboxLimit) {
       const hint = 'try again in a moment';

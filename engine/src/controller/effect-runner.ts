@@ -1,6 +1,6 @@
-// Performs effects after the state that names them is durable (K2). Each runs until it has handed its result in as
-// an event or is no longer owed, in which case it is aborted. An effect that throws is tried again with backoff:
-// it is idempotent and still owed (K3). Decides nothing.
+// Performs effects after the state that names them is durable (K2). Each runs until it has handed its
+// result in as an event or is no longer owed, in which case it is aborted. An effect that throws is tried
+// again with backoff: it is idempotent and still owed (K3). Decides nothing.
 import { errorText } from '../errors.ts';
 import { pause, type Clock } from '../host.ts';
 import type { Effect } from '../rollout/effects.ts';
@@ -50,7 +50,10 @@ export class EffectRunner {
     }
   }
 
-  /** Aborts all; resolves when none does anything any more, so that nothing is started behind a shutdown's back. */
+  /**
+   * Aborts all; resolves when none does anything any more, so that nothing is started behind a shutdown's
+   * back.
+   */
   async stop(): Promise<void> {
     this.keepOnly([]);
     await Promise.all(this.#settling);

@@ -1,6 +1,6 @@
-// How each effect is performed: against the drivers, the gateway's socket and the gateway's front door. Results go back
-// as events. Nothing is stopped before table and leases were read back from the gateway (K9); nothing counts as
-// serving before a request through the data plane said so.
+// How each effect is performed: against the drivers, the gateway's socket and the gateway's front door.
+// Results go back as events. Nothing is stopped before table and leases were read back from the gateway
+// (K9); nothing counts as serving before a request through the data plane said so.
 import { assertNever } from '../assert.ts';
 import { signOverride } from '../api/override-header.ts';
 import type { CohortSource, EnvironmentName, RouteTable } from '../api/route-table.ts';
@@ -285,7 +285,10 @@ async function drain(world: EffectWorld, effect: Of<'drain'>, signal: AbortSigna
   }
 }
 
-/** Stops an environment only when the gateway's own table does not name it and its leases are observed to be zero. */
+/**
+ * Stops an environment only when the gateway's own table does not name it and its leases are observed to be
+ * zero.
+ */
 async function emptyEnvironment(world: EffectWorld, effect: Of<'empty'>, signal: AbortSignal): Promise<void> {
   const { environment, release, cutAfterMs } = effect;
   const startedAt = world.host.clock.monotonic();

@@ -1,5 +1,5 @@
-// The controller's words to the gateway over its socket, and back. Every call has a timeout; a gateway that does not
-// answer is an `unreachable` error, and whoever calls decides whether to wait.
+// The controller's words to the gateway over its socket, and back. Every call has a timeout; a gateway that
+// does not answer is an `unreachable` error, and whoever calls decides whether to wait.
 import { z } from 'zod';
 import {
   gatewayState,

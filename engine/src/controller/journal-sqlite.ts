@@ -1,5 +1,6 @@
-// The journal in SQLite (WAL, synchronous=FULL): one row an event, each with the hash of the row before it, so that a
-// changed or removed row shows. A file with a newer schema is refused. Keeps K2 and K3; see journal.ts.
+// The journal in SQLite (WAL, synchronous=FULL): one row an event, each with the hash of the row before it,
+// so that a changed or removed row shows. A file with a newer schema is refused. Keeps K2 and K3; see
+// journal.ts.
 import { createHash } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, sql, type Generated } from 'kysely';
@@ -73,7 +74,10 @@ export class SqliteJournal implements Journal {
     return rows.reverse().map(entryOf);
   }
 
-  /** The first position whose hash does not follow from the row before it; undefined when the chain is whole. */
+  /**
+   * The first position whose hash does not follow from the row before it; undefined when the chain is
+   * whole.
+   */
   async brokenAt(): Promise<number | undefined> {
     let previous = '';
     const rows = await this.#store
@@ -149,7 +153,10 @@ async function createTables(store: Kysely<Tables>): Promise<void> {
   await sql`PRAGMA user_version = ${sql.raw(String(schemaVersion))}`.execute(store);
 }
 
-/** Kysely expects better-sqlite3's shape; node:sqlite differs in how parameters are passed and readers are told. */
+/**
+ * Kysely expects better-sqlite3's shape; node:sqlite differs in how parameters are passed and readers are
+ * told.
+ */
 function kyselyDatabase(database: DatabaseSync) {
   return {
     close: () => database.close(),

@@ -1,6 +1,6 @@
-// The port to the record of everything that happened to a service. Adapters: journal-sqlite, and the simulator's disk
-// that loses and tears what was not synced; both pass one shared suite. K2: `append` resolves when the event is
-// durable, not before. K3: `load` gives back exactly what was appended.
+// The port to the record of everything that happened to a service. Adapters: journal-sqlite, and the
+// simulator's disk that loses and tears what was not synced; both pass one shared suite. K2: `append`
+// resolves when the event is durable, not before. K3: `load` gives back exactly what was appended.
 import type { Event } from '../rollout/events.ts';
 import type { State } from '../rollout/rollout.ts';
 

@@ -1,4 +1,5 @@
-// What the public status page says: one sentence and the components, without versions, hosts or vendors' names.
+// What the public status page says: one sentence and the components, without versions, hosts or vendors'
+// names.
 import { environmentWithRole, unfinished, type State } from '../rollout/rollout.ts';
 import type { PublicStatus } from './gateway-link.ts';
 

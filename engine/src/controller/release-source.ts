@@ -1,5 +1,6 @@
-// From what `deploy` names (a ref, a folder, HEAD) and the present configuration to an immutable release. A git release
-// is pinned by a ref of its own, so that neither gc nor a force-push takes it away. Changes nothing but that ref.
+// From what `deploy` names (a ref, a folder, HEAD) and the present configuration to an immutable release. A
+// git release is pinned by a ref of its own, so that neither gc nor a force-push takes it away. Changes
+// nothing but that ref.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ReleaseRequest } from '../api/control.ts';
@@ -19,7 +20,10 @@ export type ReleaseOrigin = {
 
 const gitTimeoutMs = 60_000;
 
-/** What a release of this request would be, without number and date; two equal `identity`s are the same release. */
+/**
+ * What a release of this request would be, without number and date; two equal `identity`s are the same
+ * release.
+ */
 export type ReleaseContent = Omit<Release, 'id' | 'createdAt' | 'createdBy'>;
 
 export async function releaseContent(
@@ -134,7 +138,10 @@ async function commitOf(host: Host, repository: string, ref: string): Promise<st
   );
 }
 
-/** Changed files that would be missing from a release; the configuration is recorded with it and does not count. */
+/**
+ * Changed files that would be missing from a release; the configuration is recorded with it and does not
+ * count.
+ */
 async function dirtyFiles(host: Host, repository: string): Promise<string[]> {
   const listed = await git(host, repository, ['status', '--porcelain', '--untracked-files=normal'], false);
   const names = listed
@@ -155,7 +162,8 @@ async function snapshot(host: Host, repository: string): Promise<string> {
     'git add -A',
     'tree=$(git write-tree)',
     'rm -f "$GIT_INDEX_FILE"',
-    'git -c user.name=crossfade -c user.email=crossfade@localhost commit-tree "$tree" -p HEAD -m "crossfade: changes"',
+    'who="-c user.name=crossfade -c user.email=crossfade@localhost"',
+    'git $who commit-tree "$tree" -p HEAD -m "crossfade: changes"',
   ].join('\n');
   const result = await host.processes.run({
     command: 'sh',

@@ -1,5 +1,6 @@
-// From a release to what its driver and the gateway need to run it: environment values and the headers of relayed
-// endpoints. Values are read where they are kept, given to the process or to the gateway, and never journaled.
+// From a release to what its driver and the gateway need to run it: environment values and the headers of
+// relayed endpoints. Values are read where they are kept, given to the process or to the gateway, and never
+// journaled.
 import { parseEnv } from 'node:util';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import type { Host } from '../host.ts';

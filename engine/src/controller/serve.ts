@@ -1,6 +1,6 @@
-// The controller's process: wires configuration, journal, drivers and the gateway's socket together, listens on the
-// unix socket and the control address, and prints one JSON line when it decides. SIGTERM ends it and leaves what it
-// started running; POST /v1/shutdown ends that too.
+// The controller's process: wires configuration, journal, drivers and the gateway's socket together,
+// listens on the unix socket and the control address, and prints one JSON line when it decides. SIGTERM
+// ends it and leaves what it started running; POST /v1/shutdown ends that too.
 import { chmodSync, existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -15,6 +15,7 @@ import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { GuardConfig } from '../guard/judge.ts';
+import type { Host } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
 import { environmentNames, releaseOf } from '../rollout/rollout.ts';
 import { Door } from './access.ts';
@@ -23,20 +24,53 @@ import { planOf } from './effects.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
-import { controlApp } from './server.ts';
+import { controlApp, type ServerWorld } from './server.ts';
 import { eventLineOf } from './views.ts';
 
 const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 
+/** Runs the controller of a folder until SIGTERM; rejects with a catalogue error when it cannot start. */
 export async function serveController(folder: string): Promise<void> {
+  const parts = await assemble(folder);
+  const { controller, config, journal, stateFolder } = parts;
+  const app = controlApp(serverWorld(folder, parts));
+  const servers = [
+    await listen(app.fetch, true, join(stateFolder, 'control.sock'), undefined),
+    await listen(app.fetch, false, undefined, config.listen.control),
+  ];
+  await controller.start();
+  const tidying = setInterval(() => void tidy(controller, parts.drivers.process), 30_000);
+  say({ event: 'controller-listening', control: config.listen.control, pid: process.pid });
+  process.once('SIGTERM', () => {
+    clearInterval(tidying);
+    for (const server of servers) server.close();
+    for (const server of servers) server.closeAllConnections();
+    void controller
+      .stop()
+      .then(() => journal.close())
+      .then(() => process.exit(0));
+  });
+}
+
+type Parts = {
+  readonly host: Host;
+  readonly config: Config;
+  readonly readConfig: () => Config;
+  readonly stateFolder: string;
+  readonly journal: SqliteJournal;
+  readonly gateway: GatewayLink;
+  readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
+  readonly controller: Controller;
+};
+
+async function assemble(folder: string): Promise<Parts> {
   const host = nodeHost();
-  const configPath = join(folder, 'crossfade.yaml');
-  const readConfig = (): Config => parseConfig(readFileSync(configPath, 'utf8'), 'crossfade.yaml');
+  const readConfig = (): Config =>
+    parseConfig(readFileSync(join(folder, 'crossfade.yaml'), 'utf8'), 'crossfade.yaml');
   const config = readConfig();
   const stateFolder = join(folder, '.crossfade');
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
-  const socketPath = join(stateFolder, 'control.sock');
-  await freeSocket(socketPath);
+  await freeSocket(join(stateFolder, 'control.sock'));
   const journal = await SqliteJournal.open(join(stateFolder, 'crossfade.db'));
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
@@ -44,38 +78,30 @@ export async function serveController(folder: string): Promise<void> {
     process: new ProcessDriver({ host, stateFolder }),
     external: new ExternalDriver({ host, stateFolder }),
   };
-  const gatewayUrl = `http://${config.listen.gateway}`;
   const planUrl = `http://plan:${planCredential(gatewayKey)}@${config.listen.gateway}/_crossfade/plan`;
-  const spec = (id: string): ReleaseSpec =>
+  const specFor = (id: string): ReleaseSpec =>
     specOf(host, releaseOf(controller.state, id)!, { CROSSFADE_PLAN: planUrl });
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
     journal,
     gateway,
-    gatewayUrl,
+    gatewayUrl: `http://${config.listen.gateway}`,
     gatewayKey,
     driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
-    specOf: spec,
+    specOf: specFor,
     secrets: () => relaySecrets(host, controller.state),
     guardConfig: () => guardConfig(config),
     log: (event, fields) => log.info(fields, event),
   });
-  const stopEverything = async (): Promise<void> => {
-    await controller.stop();
-    for (const name of environmentNames) {
-      const { release, instances } = controller.state.environments[name];
-      const found = release === undefined ? undefined : releaseOf(controller.state, release);
-      if (!found || instances.length === 0) continue;
-      await drivers[found.app.driver].stop(
-        instances.map((each) => planOf(name, each)),
-        Math.min(found.app.graceMs, 5_000),
-      );
-    }
-  };
+  return { host, config, readConfig, stateFolder, journal, gateway, drivers, controller };
+}
+
+function serverWorld(folder: string, parts: Parts): ServerWorld {
+  const { host, config, stateFolder, journal, gateway, controller, readConfig } = parts;
   const door = new Door(host, join(stateFolder, 'token'), config.listen.control);
   door.token();
-  const app = controlApp({
+  return {
     host,
     controller,
     folder,
@@ -86,29 +112,27 @@ export async function serveController(folder: string): Promise<void> {
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
     shutDown: async () => {
-      await stopEverything();
+      await stopEverything(parts);
       setImmediate(() => process.kill(process.pid, 'SIGTERM'));
     },
     log: (event, fields) => log.error(fields, event),
-  });
-  const servers = [
-    await listen(app.fetch, true, socketPath, undefined),
-    await listen(app.fetch, false, undefined, config.listen.control),
-  ];
-  await controller.start();
-  const tidying = setInterval(() => void tidy(controller, drivers.process), 30_000);
-  process.stdout.write(
-    `${JSON.stringify({ event: 'controller-listening', control: config.listen.control, pid: process.pid })}\n`,
-  );
-  process.once('SIGTERM', () => {
-    clearInterval(tidying);
-    for (const server of servers) server.close();
-    for (const server of servers) server.closeAllConnections();
-    void controller
-      .stop()
-      .then(() => journal.close())
-      .then(() => process.exit(0));
-  });
+  };
+}
+
+/** Ends deciding first, then every instance; what is still connected is cut, because the service ends. */
+async function stopEverything({ controller, drivers }: Parts): Promise<void> {
+  await controller.stop();
+  for (const name of environmentNames) {
+    const { release, instances } = controller.state.environments[name];
+    const found = release === undefined ? undefined : releaseOf(controller.state, release);
+    if (!found || instances.length === 0) continue;
+    const plans = instances.map((each) => planOf(name, each));
+    await drivers[found.app.driver].stop(plans, Math.min(found.app.graceMs, 5_000));
+  }
+}
+
+function say(line: Record<string, unknown>): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 function guardConfig(config: Config): GuardConfig {
@@ -202,7 +226,7 @@ if (import.meta.main) {
         ? error
         : new CrossfadeError('internal', errorText(error), undefined, error);
     const { code, message, hint } = known;
-    process.stdout.write(`${JSON.stringify({ event: 'controller-failed', code, message, hint, stack: known.stack })}\n`);
+    say({ event: 'controller-failed', code, message, hint, stack: known.stack });
     process.exit(known.exitCode);
   });
 }

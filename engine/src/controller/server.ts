@@ -1,6 +1,6 @@
-// The control API: verbs, views and the stream of events, over the controller's unix socket and its TCP address. Fetch
-// style: a Request in, a Response out; who listens is serve.ts. Every answer is JSON, every error has a code, a
-// message and a hint.
+// The control API: verbs, views and the stream of events, over the controller's unix socket and its TCP
+// address. Fetch style: a Request in, a Response out; who listens is serve.ts. Every answer is JSON, every
+// error has a code, a message and a hint.
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { stream } from 'hono/streaming';
@@ -159,7 +159,10 @@ async function body(context: Context): Promise<unknown> {
   }
 }
 
-/** GET /v1/events?after=POSITION: what is in the journal after it, then everything as it happens, a line each. */
+/**
+ * GET /v1/events?after=POSITION: what is in the journal after it, then everything as it happens, a line
+ * each.
+ */
 function addStream(world: ServerWorld, app: App): void {
   let open = 0;
   app.get('/v1/events', async (context) => {

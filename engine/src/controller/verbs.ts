@@ -1,5 +1,5 @@
-// From a request of the API to the event it stands for, and the steps it leads to, in words. A dry run asks `decide`
-// what it would do and changes nothing (K7 holds for both alike).
+// From a request of the API to the event it stands for, and the steps it leads to, in words. A dry run asks
+// `decide` what it would do and changes nothing (K7 holds for both alike).
 import type {
   DeployRequest,
   PlainRequest,
@@ -253,8 +253,9 @@ function deployLines(
     (each) => `${each.weightPercent} %${each.holdMs ? ` for ${each.holdMs / 1000} s` : ''}`,
   );
   const isFirst = stableRelease(state) === undefined;
+  const routeNames = release.routes.map((each) => each.name).join(', ') || 'none';
   return [
-    `${isNew ? 'make' : 'take'} release ${release.id} (routes ${release.routes.map((each) => each.name).join(', ') || 'none'})`,
+    `${isNew ? 'make' : 'take'} release ${release.id} (routes ${routeNames})`,
     `start it in ${place} and prove it directly and through the gateway`,
     isFirst ? 'serve 100 % from it, because nothing serves yet' : `move traffic: ${ramp.join(', ')}`,
     ...(isFirst ? [] : [`watch it for ${config.rollout.bake / 1000} s, the old release warm`]),

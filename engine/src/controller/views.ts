@@ -1,5 +1,5 @@
-// The state of a service as people and programs read it: api/control's shapes, filled from the state and from what the
-// gateway said when it was asked just now.
+// The state of a service as people and programs read it: api/control's shapes, filled from the state and
+// from what the gateway said when it was asked just now.
 import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
 import type { GatewayState } from '../api/route-table.ts';
 import { assertNever } from '../assert.ts';

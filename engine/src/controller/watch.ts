@@ -1,6 +1,6 @@
-// Watches what runs and what the gateway measured: polls the health of every instance, feeds the guards, and hands in
-// an event when something changed. Guards run in every unfinished state of a rollout, paused and baking included.
-// Holds no decision: a verdict is an event like any other.
+// Watches what runs and what the gateway measured: polls the health of every instance, feeds the guards,
+// and hands in an event when something changed. Guards run in every unfinished state of a rollout, paused
+// and baking included. Holds no decision: a verdict is an event like any other.
 import type { EnvironmentName } from '../api/route-table.ts';
 import type { SampleFrame } from '../api/samples.ts';
 import type { EnvironmentDriver, InstanceHealth, ReleaseSpec } from '../environment/environment-driver.ts';

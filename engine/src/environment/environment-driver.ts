@@ -1,7 +1,7 @@
 // The port between the controller and the places where releases run. Adapters: process-driver (instances as
 // processes of this machine) and external-driver (URLs somebody else serves). Every method is idempotent:
-// after a crash the controller calls it again with the same arguments and gets the same result.
-// A driver never decides; it reports. It never stops anything but what it is told to stop (K9 is the caller's).
+// after a crash the controller calls it again with the same arguments and gets the same result. A driver
+// never decides; it reports. It never stops anything but what it is told to stop (K9 is the caller's).
 import type { EnvironmentName } from '../api/route-table.ts';
 
 /** What an environment needs to run a release; a plain value out of the journal. */
@@ -81,9 +81,9 @@ export type InstanceHealth = {
 
 export interface EnvironmentDriver {
   /**
-   * Makes `instances` of the release run and proves each directly. `existing` are the instances journaled for this
-   * environment and release: those that still live and prove themselves are adopted, not restarted. `record` must
-   * have resolved (the plan is durable) before a process is spawned.
+   * Makes `instances` of the release run and proves each directly. `existing` are the instances journaled
+   * for this environment and release: those that still live and prove themselves are adopted, not
+   * restarted. `record` must have resolved (the plan is durable) before a process is spawned.
    */
   prepare(request: {
     readonly environment: EnvironmentName;
@@ -99,7 +99,10 @@ export interface EnvironmentDriver {
   /** One probe of one instance, at most `spec.health.timeoutMs`; never rejects. */
   health(plan: InstancePlan, spec: ReleaseSpec): Promise<InstanceHealth>;
 
-  /** SIGTERM, then SIGKILL after `graceMs`; resolves when none of them lives. A stranger's pid is never signalled. */
+  /**
+   * SIGTERM, then SIGKILL after `graceMs`; resolves when none of them lives. A stranger's pid is never
+   * signalled.
+   */
   stop(plans: readonly InstancePlan[], graceMs: number): Promise<void>;
 
   /** Where an instance writes, or undefined where nothing of it is here. */

@@ -1,9 +1,12 @@
-// What a guard sees and what it says. Guards are pure: counters go in, an Evidence comes out on a logical clock.
-// K6: `unknown` is a state of its own and never counts as `clear`.
+// What a guard sees and what it says. Guards are pure: counters go in, an Evidence comes out on a logical
+// clock. K6: `unknown` is a state of its own and never counts as `clear`.
 
 export type ArmName = 'candidate' | 'stable';
 
-/** One arm's measurements since the previous one; t is wall time in ms. Requests are those with a cohort key. */
+/**
+ * One arm's measurements since the previous one; t is wall time in ms. Requests are those with a cohort
+ * key.
+ */
 export type Observation = {
   readonly t: number;
   readonly arm: ArmName;

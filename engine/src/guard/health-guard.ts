@@ -1,6 +1,6 @@
-// Two guards over readiness probes: `health` (an instance that failed five probes in a row) and `unavailable` (an arm
-// without a ready instance for the configured time, a hard timer). Both are facts about processes, so they need no
-// minimum of traffic; without a probe they are unknown (K6).
+// Two guards over readiness probes: `health` (an instance that failed five probes in a row) and
+// `unavailable` (an arm without a ready instance for the configured time, a hard timer). Both are facts
+// about processes, so they need no minimum of traffic; without a probe they are unknown (K6).
 import type { ArmName, Evidence, EvidenceState, HealthObservation } from './evidence.ts';
 
 export type HealthGuardConfig = { readonly unavailableMs: number };

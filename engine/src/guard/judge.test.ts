@@ -1,3 +1,4 @@
+// Verdicts from made-up measurements: what holds, what goes back, and what no data means.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ArmName, Observation } from './evidence.ts';

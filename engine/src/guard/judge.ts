@@ -1,6 +1,7 @@
-// From the guards' evidence to one verdict (contracts, "Guards"). `environment`: both arms breach the same absolute
-// limit and the candidate's share is below twice the stable's: the cause is outside the release, so hold, neither
-// back nor on. K6: no evidence is `continue` with a reason; the rollout machine never promotes on it.
+// From the guards' evidence to one verdict (contracts, "Guards"). `environment`: both arms breach the same
+// absolute limit and the candidate's share is below twice the stable's: the cause is outside the release,
+// so hold, neither back nor on. K6: no evidence is `continue` with a reason; the rollout machine never
+// promotes on it.
 import type { Evidence, HealthObservation, Observation, Verdict } from './evidence.ts';
 import { healthEvidence, observeHealth, openHealthGuard, type HealthGuardState } from './health-guard.ts';
 import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } from './share-guard.ts';

@@ -1,5 +1,5 @@
-// A guard with an absolute limit on a share: failing answers (errors) or slow ones (latency). Unknown until there is
-// evidence (K6): `minUnits` distinct cohort keys, or five failing ones for a breach.
+// A guard with an absolute limit on a share: failing answers (errors) or slow ones (latency). Unknown until
+// there is evidence (K6): `minUnits` distinct cohort keys, or five failing ones for a breach.
 import type { Evidence, EvidenceState, Observation } from './evidence.ts';
 import { addTo, emptyTally, failedShare, type Counted, type Tally } from './tally.ts';
 

@@ -1,5 +1,6 @@
-// Counts of one arm since the step began and over the last 60 s, for guards with an absolute limit. Plain JSON.
-// G5: at most 61 seconds, and as many remembered units as a verdict needs: a count at its limit means at least that.
+// Counts of one arm since the step began and over the last 60 s, for guards with an absolute limit. Plain
+// JSON. G5: at most 61 seconds, and as many remembered units as a verdict needs: a count at its limit means
+// at least that.
 import type { Observation } from './evidence.ts';
 
 const windowMs = 60_000;
@@ -34,7 +35,10 @@ export type Counted = {
   readonly failedUnits: readonly string[];
 };
 
-/** Adds one observation; `counted` says what this guard counts of it, `unitLimit` how many units it must tell apart. */
+/**
+ * Adds one observation; `counted` says what this guard counts of it, `unitLimit` how many units it must
+ * tell apart.
+ */
 export function addTo(tally: Tally, o: Observation, counted: Counted, unitLimit: number): Tally {
   const { total, failed, failedUnits } = counted;
   if (total === 0) return tally;
@@ -79,7 +83,10 @@ function addSecond(window: readonly Second[], at: number, total: number, failed:
   return [...kept, { t, total: total + (same?.total ?? 0), failed: failed + (same?.failed ?? 0) }];
 }
 
-/** Failed share since the step began, and over the last 60 s: the worse of the two; undefined without answers. */
+/**
+ * Failed share since the step began, and over the last 60 s: the worse of the two; undefined without
+ * answers.
+ */
 export function failedShare(tally: Tally, now: number): number | undefined {
   if (tally.total === 0) return undefined;
   const recent = tally.window.filter((each) => each.t > now - windowMs);

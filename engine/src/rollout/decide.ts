@@ -1,6 +1,6 @@
-// The one door into a service's state (K1): (state, event) → next state and the effects it newly owes, or a refusal
-// without any effect (K7). Pure: no clock, no randomness, no input or output. Replaying events gives the same state
-// (K3), because effects are the difference of what is outstanding before and after.
+// The one door into a service's state (K1): (state, event) → next state and the effects it newly owes, or a
+// refusal without any effect (K7). Pure: no clock, no randomness, no input or output. Replaying events
+// gives the same state (K3), because effects are the difference of what is outstanding before and after.
 import { assert } from '../assert.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Effect } from './effects.ts';

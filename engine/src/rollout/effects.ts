@@ -1,5 +1,6 @@
-// What the rollout machine asks for, as data in the imperative. Each effect is idempotent and has an id: the same
-// id is the same wish. They are performed by controller/effects after the state that names them is durable (K2).
+// What the rollout machine asks for, as data in the imperative. Each effect is idempotent and has an id:
+// the same id is the same wish. They are performed by controller/effects after the state that names them is
+// durable (K2).
 import type { EnvironmentName } from '../api/route-table.ts';
 
 export type Effect = { readonly id: string } & (

@@ -1,5 +1,6 @@
-// Everything that can happen to a service, as data in the past tense. Requests of people are events too; those that
-// `decide` refuses are never journaled. `at` is wall time, ms, given by whoever submits: decide has no clock.
+// Everything that can happen to a service, as data in the past tense. Requests of people are events too;
+// those that `decide` refuses are never journaled. `at` is wall time, ms, given by whoever submits: decide
+// has no clock.
 import type { EnvironmentName, Override, SessionPolicy } from '../api/route-table.ts';
 import type { Evidence, VerdictKind } from '../guard/evidence.ts';
 import type { InstanceState, Release, Step } from './rollout.ts';

@@ -1,6 +1,6 @@
-// K3: which effects a state still owes. `decide` returns the difference to what was owed before, and a restarted
-// controller performs all of it, so nothing can be forgotten between the two. K8: every phase that waits owes a
-// timer, its deadline; what happens then stands in progress.ts.
+// K3: which effects a state still owes. `decide` returns the difference to what was owed before, and a
+// restarted controller performs all of it, so nothing can be forgotten between the two. K8: every phase
+// that waits owes a timer, its deadline; what happens then stands in progress.ts.
 import { assertNever } from '../assert.ts';
 import type { Effect } from './effects.ts';
 import { environmentNames, unfinished, type Rollout, type State } from './rollout.ts';

@@ -1,6 +1,6 @@
-// What results, guards, health and timers do to the state. A result that no longer fits the state (its effect was
-// overtaken) changes nothing, so that any number of repeats after a crash is harmless (K3). K6: a hold ends only
-// when every guard is clear or safe; K8: each deadline's consequence stands here.
+// What results, guards, health and timers do to the state. A result that no longer fits the state (its
+// effect was overtaken) changes nothing, so that any number of repeats after a crash is harmless (K3). K6:
+// a hold ends only when every guard is clear or safe; K8: each deadline's consequence stands here.
 import { assertNever } from '../assert.ts';
 import type { Event, ResultEvent } from './events.ts';
 import { limits, outstanding } from './outstanding.ts';
@@ -388,7 +388,10 @@ function missingText(rollout: Rollout): string {
   return `no evidence: ${missing.map((each) => `${each.guard}: ${each.text}`).join('; ')}`;
 }
 
-/** The weights are what a rollback must reach; sessions and connections that are late are reported, not waited for. */
+/**
+ * The weights are what a rollback must reach; sessions and connections that are late are reported, not
+ * waited for.
+ */
 function rollbackDeadline(state: State, rollout: Rollout, at: number): State {
   if (rollout.phase.kind !== 'rolling-back') return state;
   if (rollout.phase.stage === 'sessions' || rollout.phase.stage === 'draining') {

@@ -39,7 +39,9 @@ export type Release = {
     readonly readyMs: number;
   };
   readonly routes: readonly SpeechRoute[];
-  /** Names of environment variables whose values go into the headers of relayed endpoints; never the values. */
+  /**
+   * Names of environment variables whose values go into the headers of relayed endpoints; never the values.
+   */
   readonly routeHeaders: Readonly<
     Record<string, Readonly<Record<string, { env: string } | { value: string }>>>
   >;
@@ -62,7 +64,9 @@ export type InstanceRecord = {
   readonly state: InstanceState;
 };
 
-/** A place where one release runs. `empty` with instances left is being emptied: drained, then stopped (K9). */
+/**
+ * A place where one release runs. `empty` with instances left is being emptied: drained, then stopped (K9).
+ */
 export type Environment = {
   readonly role: EnvironmentRole;
   readonly release?: string;

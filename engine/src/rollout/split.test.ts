@@ -1,3 +1,4 @@
+// The split by its golden keys and its promises: one bucket a key, nobody on the wrong side.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
-// The route table that a state calls for. K4: weights sum to 100 because there is one number; K9: an arm is there
-// only when what runs in it was proven, and an environment that is being emptied is not in the table at all.
+// The route table that a state calls for. K4: weights sum to 100 because there is one number; K9: an arm is
+// there only when what runs in it was proven, and an environment that is being emptied is not in the table
+// at all.
 import type { Arm, EnvironmentName, Instance, RouteTable, ServiceTable } from '../api/route-table.ts';
 import { assert, assertNever } from '../assert.ts';
 import {

@@ -6,8 +6,9 @@ export type Destination =
   | { readonly kind: 'none'; readonly text: string; readonly hint: string };
 
 /**
- * `previous`: during a rollout its stable side; afterwards the release that was stable before the present one,
- * leaving out those that were rolled back from. A route: the newest once-stable release whose first route it is.
+ * `previous`: during a rollout its stable side; afterwards the release that was stable before the present
+ * one, leaving out those that were rolled back from. A route: the newest once-stable release whose first
+ * route it is.
  */
 export function rollbackDestination(state: State, to: string): Destination {
   if (to === 'previous') return previous(state);

@@ -1,6 +1,6 @@
-// The moves that verbs and results share: opening a rollout, stepping on, completing, rolling back. Each takes a
-// state in which it is legal and gives the next one. K5: `startRollback` is legal in every unfinished phase and its
-// first stage is weights. K10: it puts back what was sealed of the stable release.
+// The moves that verbs and results share: opening a rollout, stepping on, completing, rolling back. Each
+// takes a state in which it is legal and gives the next one. K5: `startRollback` is legal in every
+// unfinished phase and its first stage is weights. K10: it puts back what was sealed of the stable release.
 import { assert } from '../assert.ts';
 import type { EnvironmentName } from '../api/route-table.ts';
 import {
@@ -38,7 +38,10 @@ export function withEnvironment(state: State, name: EnvironmentName, change: Par
   return { ...state, environments };
 }
 
-/** Opens a rollout of a release into the environment that is not stable; a warm copy of the release is reused. */
+/**
+ * Opens a rollout of a release into the environment that is not stable; a warm copy of the release is
+ * reused.
+ */
 export function openRollout(state: State, request: RolloutRequest): State {
   const { release, at, actor, ...rest } = request;
   const stable = environmentWithRole(state, 'stable');
@@ -93,7 +96,9 @@ export function occupy(state: State, place: Rollout['candidate']): State {
   return { ...state, environments: { ...state.environments, [place.environment]: environment } };
 }
 
-/** Takes an environment out of the table; its sessions move, its connections drain, then it is stopped (K9). */
+/**
+ * Takes an environment out of the table; its sessions move, its connections drain, then it is stopped (K9).
+ */
 export function empty(state: State, name: EnvironmentName, at: number, cutAfterMs?: number): State {
   const { role, release, instances, revival } = state.environments[name];
   if (role === 'empty')
@@ -147,7 +152,10 @@ export function nextStep(state: State, index: number, at: number): State {
   return enterStep(state, index + 1, at);
 }
 
-/** The candidate becomes stable in one push in which nobody moves; the old stable side stays warm as standby. */
+/**
+ * The candidate becomes stable in one push in which nobody moves; the old stable side stays warm as
+ * standby.
+ */
 export function complete(state: State, at: number, as: 'completed' | 'superseded', text: string): State {
   const rollout = unfinished(state);
   assert(rollout?.phase.kind === 'baking' && rollout.stable, 'only a bake completes');

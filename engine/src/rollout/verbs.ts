@@ -1,5 +1,5 @@
-// What people and CI may ask for, and when. K7: an illegal verb is a refusal with the reason and the next command,
-// and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
+// What people and CI may ask for, and when. K7: an illegal verb is a refusal with the reason and the next
+// command, and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
 import { assertNever } from '../assert.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Refusal } from './decide.ts';

@@ -43,7 +43,8 @@ export class TranscriptView {
   }
 
   #append(word: Word): void {
-    const speaker = word.speaker ?? this.#turn?.speaker ?? '';
+    // A vendor that names nobody must not put words into the last speaker's mouth.
+    const speaker = word.speaker ?? '';
     if (this.#turn === undefined || (this.#turn.speaker !== speaker && word.kind === 'word')) {
       this.#turn = { speaker, text: this.#beginTurn(speaker) };
     }
