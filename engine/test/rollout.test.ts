@@ -34,6 +34,11 @@ async function upgraded(
   return { release, isCut: () => isCut, echo, close: () => socket.destroy() };
 }
 
+/** Asked of the controller itself, because `up` may be stopped. */
+async function controllerPid(stage: Stage): Promise<number> {
+  return (await stage.status()).pid;
+}
+
 test('canary, promotion, rollback and blue-green fail no request and cut no connection', async () => {
   await using stage = await Stage.make();
   await stage.up();
@@ -178,6 +183,32 @@ test('a gateway killed in the middle of a step is back within 2 s with the same 
   assert.ok(performance.now() - killedAt < 2_000, `${performance.now() - killedAt} ms`);
   assert.deepEqual(await releases(), before);
   assert.ok(before.includes('r2') && before.includes('r1'));
+});
+
+test('a rollback with the controller dead goes through the gateway, and the controller adopts it', async () => {
+  await using stage = await Stage.make(defaultConfig.replaceAll('hold: 2s', 'hold: 60s'));
+  await stage.up();
+  await stage.must('deploy', 'full');
+  await stage.change();
+  await stage.must('deploy', 'canary', '50', '--no-wait');
+  await stage.when((status) => status.rollout?.until !== undefined);
+  process.kill(stage.upPid, 'SIGSTOP');
+  process.kill(await controllerPid(stage), 'SIGKILL');
+  const dry = await stage.must('rollback', 'fire', '--dry-run');
+  assert.match(dry.stdout, /send all requests of voice to r1 in blue/);
+  const result = await stage.must('rollback', 'fire');
+  assert.match(result.stderr, /the controller does not answer.*done in \d+ ms/s);
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => stage.ask('/', { 'x-crossfade-key': `k${index}` })),
+  );
+  assert.deepEqual([...new Set(answers.map((each) => each.release))], ['r1']);
+  process.kill(stage.upPid, 'SIGCONT');
+  const adopted = await stage.when(
+    (status) => status.source === 'controller' && status.rollout?.phase === 'rolled-back',
+  );
+  assert.equal(adopted.rollout?.rollback?.trigger, 'emergency');
+  await stage.when((status) => status.overrides.length === 0);
+  assert.equal((await stage.ask()).release, 'r1');
 });
 
 test('an instance that dies is brought back', async () => {

@@ -91,12 +91,25 @@ async function emergency(
   };
   const answer = z.object({ durable: z.boolean() }).parse(await call('POST', '/v1/overrides', override));
   const tookMs = Math.round(host.clock.monotonic() - startedAt);
+  await call('POST', '/v1/sessions/handover', {
+    id: `emergency-${override.id}`,
+    releases: otherReleases(table, target.release),
+    reason,
+    silenceWaitMs: 0,
+    ratePerSecond: 150,
+  });
   if (options.json) printJson({ isDryRun: false, steps: [step], tookMs, durable: answer.durable });
   else
     say(
       `${step}: done in ${tookMs} ms${answer.durable ? '' : ', but it could not be written to disk'}; \`crossfade up\` brings the controller back`,
     );
   return 0;
+}
+
+/** Their live sessions leave as well: an override moves requests, a directive moves conversations. */
+function otherReleases(table: ServiceTable, release: string): string[] {
+  const arms = [table.stable, table.candidate, table.standby];
+  return arms.flatMap((each) => (each && each.release !== release ? [each.release] : []));
 }
 
 function onlyService(state: GatewayState): [string, ServiceTable] {
