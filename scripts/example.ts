@@ -59,6 +59,8 @@ function exampleEnvironment(): Record<string, string> {
       MODAL_KEY: `wk-${secret()}`,
       MODAL_SECRET: `ws-${secret()}`,
       APP_SECRET: secret(),
+      // The page's content policy lets it open a socket there.
+      VOICE_CONNECT: 'ws://127.0.0.1:4701',
     };
     mkdirSync(dirname(envPath), { recursive: true, mode: 0o700 });
     const lines = Object.entries(values).map(([name, value]) => `${name}=${value}\n`);

@@ -21,7 +21,9 @@ function pinnedNode() {
     const candidate = join(folder, 'node_modules', name, 'bin', 'node');
     if (existsSync(candidate)) return candidate;
   }
-  console.error(`crossfade needs Node 24 or newer, this is ${process.version}: install Node 24 and run it again`);
+  console.error(
+    `crossfade needs Node 24 or newer, this is ${process.version}: install Node 24 and run it again`,
+  );
   process.exit(3);
 }
 

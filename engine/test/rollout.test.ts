@@ -185,7 +185,7 @@ test('a gateway killed in the middle of a step is back within 2 s with the same 
   assert.ok(before.includes('r2') && before.includes('r1'));
 });
 
-test('a rollback with the controller dead goes through the gateway, and the controller adopts it', async () => {
+test('a rollback with the controller dead goes through the gateway and is adopted', async () => {
   await using stage = await Stage.make(defaultConfig.replaceAll('hold: 2s', 'hold: 60s'));
   await stage.up();
   await stage.must('deploy', 'full');
@@ -204,7 +204,7 @@ test('a rollback with the controller dead goes through the gateway, and the cont
   assert.deepEqual([...new Set(answers.map((each) => each.release))], ['r1']);
   process.kill(stage.upPid, 'SIGCONT');
   const adopted = await stage.when(
-    (status) => status.source === 'controller' && status.rollout?.phase === 'rolled-back',
+    ({ source, rollout }) => source === 'controller' && rollout?.phase === 'rolled-back',
   );
   assert.equal(adopted.rollout?.rollback?.trigger, 'emergency');
   await stage.when((status) => status.overrides.length === 0);

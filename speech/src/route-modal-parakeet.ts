@@ -56,7 +56,6 @@ class ModalParakeetRoute implements Route {
   /** Utterances in order whose text is not reported yet; the last may still be growing. */
   #turns: Turn[] = [];
   #reportedTo = 0;
-  #sentSamples = 0;
   #isReady = false;
   #isEnding = false;
   #isOver = false;
@@ -74,7 +73,6 @@ class ModalParakeetRoute implements Route {
 
   send(samples: Int16Array): void {
     if (this.#isOver) return;
-    this.#sentSamples += samples.length;
     this.#cutter.accept(samples);
     this.#work();
   }
