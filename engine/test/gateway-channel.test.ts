@@ -158,3 +158,21 @@ test('closing tells every session that the gateway is moving', async (t) => {
   await rig.plane.close(0);
   assert.equal((await channel.heard('directive')).kind, 'moving');
 });
+
+test('a session that stays longer than its maximum age is handed over to what is in force', async (t) => {
+  const rig = await openRig(t, { sessionMaxAgeMs: 300 });
+  await rig.push(table(1, { ...arms(), weight: 0 }));
+  const made = await plan(rig, { key: 'a' });
+  const channel = await join(t, rig, made);
+  await rig.push(table(2, { ...arms(), weight: 100 }));
+  const directive = await channel.heard('directive');
+  assert.match(directive.reason, /maximum age/);
+  const renewed = await plan(rig, { key: 'a', channelToken: made.channelToken });
+  assert.deepEqual([made.release, renewed.release], ['r1', 'r2']);
+  channel.say({ type: 'token', token: renewed.channelToken });
+  channel.say({ type: 'handed-over', id: directive.id, moved: true, release: 'r2' });
+  await eventually(
+    () => rig.control('GET', '/v1/state'),
+    (answer) => answer.body.sessions.r2 === 1,
+  );
+});

@@ -25,6 +25,8 @@ export type DataPlaneOptions = {
   readonly timeouts?: Partial<Timeouts>;
   readonly limits?: Partial<IngressLimits>;
   readonly trustedProxies?: readonly string[];
+  /** How long `stay` may keep a session where it started, ms; an hour unless told. */
+  readonly sessionMaxAgeMs?: number;
   /** PEM authorities to trust for https instances, in place of the system's. */
   readonly certificates?: string;
 };
@@ -64,6 +66,7 @@ export class DataPlane {
       host,
       key,
       stateFolder,
+      sessionMaxAgeMs: options.sessionMaxAgeMs ?? 3_600_000,
       meter: this.#meter,
       table: () => this.#tables.current,
       overrides: () => this.#brake.overrides,

@@ -70,6 +70,8 @@ export type LiveSession = {
   /** Monotonic ms since when it has no socket. */
   awaySinceMs: number;
   hasFailed: boolean;
+  /** The newest pin that was told to end by age. */
+  agedPinMs: number;
   /** Sent or to be sent, and not answered. */
   directives: Directive[];
   telemetry: unknown;
@@ -270,6 +272,7 @@ function newSession(claim: ChannelClaim): LiveSession {
     socket: undefined,
     awaySinceMs: 0,
     hasFailed: false,
+    agedPinMs: 0,
     directives: [],
     telemetry: undefined,
   };

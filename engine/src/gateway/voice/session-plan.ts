@@ -87,7 +87,7 @@ function pinned(
   service: ServiceTable,
   claim: ChannelClaim | undefined,
 ): Choice | undefined {
-  if (!claim || claim.expiresAtMs < world.nowMs || world.pins.endingOf(claim)) return undefined;
+  if (!claim || claim.expiresAtMs < world.nowMs || world.pins.endingOf(claim, world.nowMs)) return undefined;
   const arm = armWithRelease(service, claim.release);
   const routes = claim.routes.map((name) => arm?.routes.find((each) => each.name === name));
   if (routes.some((each) => each === undefined)) return undefined;

@@ -29,6 +29,8 @@ export type VoiceParts = {
   readonly host: Host;
   readonly key: string;
   readonly stateFolder: string;
+  /** How long `stay` may keep a session where it started, ms. */
+  readonly sessionMaxAgeMs: number;
   readonly meter: Meter;
   readonly table: () => RouteTable | undefined;
   readonly overrides: () => readonly Override[];
@@ -48,7 +50,7 @@ export class Voice implements OwnPaths {
     const { host, key } = parts;
     this.#secrets = { channel: deriveSecret(key, 'channel'), relay: deriveSecret(key, 'relay') };
     this.#credential = Buffer.from(`Basic ${Buffer.from(`plan:${planCredential(key)}`).toString('base64')}`);
-    this.#pins = new Pins(host.files, `${parts.stateFolder}/gateway-pins.json`);
+    this.#pins = new Pins(host.files, `${parts.stateFolder}/gateway-pins.json`, parts.sessionMaxAgeMs);
     this.#channel = new SessionChannel(host, this.#secrets.channel, {
       started: (session) => this.#meterOf(session)?.session('started'),
       resumed: (session) => this.#catchUp(session),
@@ -141,6 +143,7 @@ export class Voice implements OwnPaths {
 
   tick(): void {
     this.#channel.tick();
+    for (const session of this.#channel.sessions.values()) this.#endByAge(session);
   }
 
   close(): void {
@@ -186,11 +189,21 @@ export class Voice implements OwnPaths {
 
   /** A session that comes with an ended pin and was never told is told now. */
   #catchUp(session: LiveSession): void {
-    const ending = this.#pins.endingOf(session.claim);
+    const ending = this.#pins.endingOf(session.claim, this.#parts.host.clock.now());
     if (!ending || session.directives.some((each) => each.id === ending.id)) return;
     if (this.#handovers.isKnown(ending.id, session.id)) return;
     const { id, reason, silenceWaitMs } = ending;
     this.#handovers.join(id, session.id);
+    this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
+  }
+
+  /** Once for each pin: whoever does not answer is asked again when it comes back. */
+  #endByAge(session: LiveSession): void {
+    const { pinnedAtMs } = session.claim;
+    const ending = this.#pins.endingOf(session.claim, this.#parts.host.clock.now());
+    if (!ending?.id.startsWith('age-') || session.agedPinMs === pinnedAtMs) return;
+    session.agedPinMs = pinnedAtMs;
+    const { id, reason, silenceWaitMs } = ending;
     this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
   }
 
