@@ -188,7 +188,7 @@ test('when one of several instances fails, only adopted ones stay', async (conte
   const subject = await openApp(context);
   const good = await subject.spec('r1', 'good');
   const { plans } = await ready(context, subject.driver(), good);
-  const start = `if [ -e "$NOTES/first" ]; then MODE=wrong-release; fi; touch "$NOTES/first"; ${good.start}`;
+  const start = `mkdir "$NOTES/first" 2>/dev/null || MODE=wrong-release; ${good.start}`;
   const { result } = await prepare(subject.driver(), { ...good, start, instances: 3 }, { existing: plans });
   failedAs(result, 'wrong-release');
   assert.equal(await subject.alive(), 1);

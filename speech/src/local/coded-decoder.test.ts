@@ -56,6 +56,20 @@ test('a word that lost its beginning, middle or end is not heard, and the next w
   );
 });
 
+test('a word that lost any one of its characters is not heard', () => {
+  for (const text of ["a'", "'", "it's", "aa'", '99', 'zebra7']) {
+    const sound = encodeWord(text);
+    for (let index = 1; index <= text.length; index += 1) {
+      const cut = [...sound.subarray(0, index * 320), ...sound.subarray((index + 1) * 320)];
+      assert.deepEqual(
+        new CodedDecoder().accept(Int16Array.from(cut)),
+        [],
+        `${text} without character ${index}`,
+      );
+    }
+  }
+});
+
 test('what is undecided starts at the word that is being spoken', () => {
   const script = encodeWords(['one', 'two'], { leadMs: 100, tailMs: 100 });
   const decoder = new CodedDecoder();

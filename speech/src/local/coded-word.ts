@@ -23,13 +23,14 @@ export type CodedSpeaker = 1 | 2;
 export type SpokenWord = { readonly text: string; readonly startSample: number; readonly endSample: number };
 
 /**
- * Two check characters over text and order, so that a word with a cut or a doubled part is not recognised.
+ * Two check characters over text and order, so that a word with a cut or a doubled part is not recognised. The
+ * first changes with every symbol that is missing: no square is −5 modulo the 37 symbols.
  */
 export function checkSymbols(symbols: readonly number[]): readonly [number, number] {
-  let sum = symbols.length;
+  let sum = 0;
   let weighted = 7;
   symbols.forEach((symbol, index) => {
-    sum += symbol;
+    sum += 5 + (symbol + 1) ** 2;
     weighted += (symbol + 1) * (index + 2);
   });
   return [sum % ALPHABET.length, weighted % ALPHABET.length];
