@@ -1,7 +1,8 @@
 // What the configuration accepts, refuses, and says about it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { durationMs, parseConfig } from './config.ts';
+import { readFileSync } from 'node:fs';
+import { configSchema, durationMs, parseConfig } from './config.ts';
 import { CrossfadeError } from './errors.ts';
 
 const minimal = 'service: voice\napp: { start: npm run serve }\n';
@@ -66,4 +67,10 @@ test('durations are read in all units', () => {
     604_800_000,
     undefined,
   ]);
+});
+
+test('the published JSON Schema is the one that files are checked by', () => {
+  const published = readFileSync(new URL('../crossfade.schema.json', import.meta.url), 'utf8');
+  const current = JSON.stringify(configSchema(), undefined, 2);
+  assert.equal(published.trim(), current, 'run `npm run schema`');
 });

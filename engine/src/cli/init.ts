@@ -64,7 +64,8 @@ function configText(found: Survey): string {
     found.envFile === undefined
       ? '  # env: { file: .env }       # values for the app'
       : `  env: { file: ${found.envFile} }`;
-  return `# What Crossfade carries. \`crossfade doctor\` checks this file; unknown keys are refused.
+  return `# yaml-language-server: $schema=node_modules/@crossfade/cli/crossfade.schema.json
+# What Crossfade carries. \`crossfade doctor\` checks this file; unknown keys are refused.
 service: ${found.service}
 
 source: { path: ., remote: origin }       # \`crossfade deploy\` takes HEAD of this git checkout
