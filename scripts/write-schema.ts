@@ -1,4 +1,5 @@
-// Writes engine/crossfade.schema.json, the JSON Schema of crossfade.yaml for editors; a test holds that it is current.
+// Writes engine/crossfade.schema.json, the JSON Schema of crossfade.yaml for editors; a test holds that it
+// is current.
 import { writeFileSync } from 'node:fs';
 import { configSchema } from '../engine/src/config.ts';
 

@@ -27,13 +27,11 @@ const silentMs = 50_000;
 
 const text = z.string().max(2_000);
 const upMessage = z.discriminatedUnion('type', [
-  z.object({
+  z.looseObject({
     type: z.literal('hello'),
     token: z.string(),
     session: text,
-    release: text.optional(),
     route: text.optional(),
-    resume: z.unknown().optional(),
   }),
   z.object({ type: z.literal('token'), token: z.string() }),
   z.looseObject({ type: z.literal('telemetry'), route: text.optional() }),
