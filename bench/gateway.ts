@@ -1,6 +1,6 @@
-// The gateway beside its peers in one run: requests a second with 1 kB answers on kept-alive connections, each proxy
-// a process of its own, rounds interleaved, medians and ratios printed. Peers that are not installed are named and
-// left out. Figures of shared machines are only for the ratio.
+// The gateway beside its peers in one run: requests a second with 1 kB answers on kept-alive connections,
+// each proxy a process of its own, rounds interleaved, medians and ratios printed. Peers that are not
+// installed are named and left out. Figures of shared machines are only for the ratio.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   await deployFirst();
   const callers = new ExampleCallers(origin);
   callers.start();
-  tell(origin, service.project.config.listen.control);
+  await tell(origin, service.project.config.listen.control);
   await ended;
   console.log('\nending: callers, gateway, controller, instances and speech servers');
   await callers.stop();
@@ -119,18 +119,22 @@ async function deployFirst(): Promise<void> {
     await client.verb('releases', source).catch((error: unknown) => console.error(errorText(error)));
 }
 
-function tell(origin: string, control: string): void {
+async function tell(origin: string, control: string): Promise<void> {
+  const { environments } = await controlClient(options).status();
+  const serving = environments.find((each) => each.role === 'stable')?.release ?? 'r1';
+  const other = serving === 'r1' ? 'r2' : 'r1';
   console.log(`
 The voice app is at        ${origin}/          (status page: ${origin}/status)
 The live page is at        http://${control}/      (the link above opens it)
 Local speech servers       direct: Speechmatics v2 on 4701 · modal: streaming_parakeet on 4702
-Four callers are talking, visitors ask about 30 times a second; r1 (Modal) serves, r2 (Speechmatics) is ready.
+Releases                   r1 speaks to Modal, r2 to Speechmatics with Modal behind it; ${serving} serves now
+People                     four callers talk without end, visitors ask about 30 times a second
 
 Try, in another terminal, in this folder:
   npx crossfade status --watch
-  npx crossfade deploy canary 10 --release r2
+  npx crossfade deploy canary 10 --release ${other}
   npx crossfade rollback "too slow"
-  npx crossfade deploy full --release r2
+  npx crossfade deploy full --release ${other}
   npx crossfade route use modal
   scripts/emergency-rollback.sh "vendor is down" modal --dry-run
   pkill -f 'local/serve.ts speechmatics'      (kill the vendor and watch the sessions move)
