@@ -44,7 +44,7 @@ export class Invariants {
   }
 
   /** K2, K4, K9 at the moment in which a table takes effect. */
-  onTable(table: RouteTable, before: RouteTable | undefined): void {
+  onTable(table: RouteTable, before: RouteTable | undefined, processes: readonly SimProcess[]): void {
     const known = this.durable.table;
     this.#require(table.epoch <= known.epoch, `K2 epoch ${table.epoch} is in use before it was durable`);
     this.#require(
@@ -52,6 +52,12 @@ export class Invariants {
       `K2 table ${table.version} is in use before it was durable`,
     );
     const service = table.services['voice']!;
+    for (const arm of [service.stable, service.candidate, service.standby]) {
+      const ending = processes.find(
+        (each) => each.isEnding && arm?.instances.some((one) => one.nonce === each.nonce),
+      );
+      this.#require(ending === undefined, `K9 ${ending?.release} is routed to while it is being stopped`);
+    }
     const old = before?.services['voice'];
     this.#require(service.weight >= 0 && service.weight <= 100, `K4 weight ${service.weight}`);
     const isRise = service.candidate !== undefined && service.weight > (old?.weight ?? 0);

@@ -23,6 +23,8 @@ export type SimProcess = {
   readonly environment: string;
   readonly listensAt: number;
   isAlive: boolean;
+  /** It was told to end, and still answers for a moment. */
+  isEnding: boolean;
 };
 
 type Answerer = (request: HostRequest) => HostResponse | Promise<HostResponse>;
@@ -149,6 +151,7 @@ export class Machine {
       environment: env['CROSSFADE_ENVIRONMENT']!,
       listensAt: this.timeline.monotonic() + startMs,
       isAlive: true,
+      isEnding: false,
     };
     this.processes.push(process);
     this.disk.write(recordPath, JSON.stringify(identity));
@@ -160,7 +163,8 @@ export class Machine {
     const process = this.#byPid(group);
     if (!process) return false;
     this.onTerminate(process);
-    this.timeline.timer(30, () => this.kill(process));
+    process.isEnding = true;
+    this.timeline.timer(this.random.isLucky(0.3) ? 900 : 30, () => this.kill(process));
     return true;
   }
 

@@ -51,7 +51,8 @@ export class Story {
     this.#random = new Random(seed);
     this.#machine = new Machine(this.#timeline, this.#random, this.#disk);
     this.#gateway = new SimGateway(this.#machine, {
-      onTable: (table, before) => this.#guarded(() => this.#invariants.onTable(table, before)),
+      onTable: (table, before) =>
+        this.#guarded(() => this.#invariants.onTable(table, before, this.#machine.processes)),
       onProven: (environment, release) => this.#invariants.onProven(environment, release),
     });
     this.#machine.onTerminate = (process) =>
@@ -125,6 +126,7 @@ export class Story {
         latency: { max: 0.05, minUnits: 50, overMs: 5000 },
         unavailableMs: 30_000,
       }),
+      giveUp: () => assert(false, 'the simulated journal never fails: it dies'),
       log: (event, fields) =>
         void this.#events.push(
           `${this.#timeline.monotonic()} log ${event} ${JSON.stringify(fields).slice(0, 200)}`,
@@ -237,6 +239,13 @@ export class Story {
       await this.#misfortune();
     }
     await this.#conclude();
+    if (this.#random.isLucky(0.4)) await this.#retry();
+  }
+
+  /** The same release again, while what it ran on is being emptied and stopped. */
+  async #retry(): Promise<void> {
+    await this.#advance(this.#random.between(0, 1_500));
+    if (await this.#verb({ kind: 'retry-requested', at: 0, actor: 'sim' })) await this.#conclude();
   }
 
   #drawBehaviour(): Behaviour {

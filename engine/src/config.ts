@@ -6,6 +6,7 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { CrossfadeError } from './errors.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
+import type { GuardConfig } from './guard/evidence.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -30,7 +31,10 @@ const share = z.union([z.string(), z.number()]).transform((given, context) => {
   return z.NEVER;
 });
 
-const address = z.string().regex(/^[^\s:]+:\d{1,5}$/, 'is not an address such as 127.0.0.1:8080');
+const address = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$/, 'is not an address such as 127.0.0.1:8080')
+  .refine((text) => Number(text.split(':')[1]) <= 65_535, 'has a port above 65535');
 
 const headerValue = z.union([z.string(), z.strictObject({ env: z.string() })]);
 
@@ -119,6 +123,13 @@ const schema = z.strictObject({
 
 export type Config = z.infer<typeof schema>;
 export type SpeechEndpoint = z.infer<typeof endpoint>;
+
+/** The limits of the guards, as a rollout seals them when it begins. */
+export function guardLimits(config: Config): GuardConfig {
+  const { errors, latency, unavailable } = config.guards;
+  const { max, minUnits, over } = latency;
+  return { errors, latency: { max, minUnits, overMs: over }, unavailableMs: unavailable };
+}
 
 /** JSON Schema of crossfade.yaml, for editors. */
 export function configSchema(): unknown {

@@ -46,6 +46,8 @@ export const rollbackRequest = z.strictObject({
   reason: z.string().max(2000),
   /** A release, `previous`, or a route's name. */
   to: z.string().max(100),
+  /** Id of the same wish at the gateway: whoever is second does nothing. */
+  request: z.string().max(100).optional(),
   dryRun: z.boolean().optional(),
 });
 export type RollbackRequest = z.infer<typeof rollbackRequest>;

@@ -3,6 +3,7 @@
 // writes.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { CrossfadeError, errorText } from '../errors.ts';
 
 export type AppKind = 'expo' | 'next' | 'express' | 'scripts' | 'unknown';
 
@@ -69,7 +70,12 @@ export function survey(folder: string): Survey {
 
 function readPackage(folder: string): Package {
   const path = join(folder, 'package.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Package) : {};
+  if (!existsSync(path)) return {};
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Package;
+  } catch (cause) {
+    throw new CrossfadeError('source', `cannot read ${path}: ${errorText(cause)}`, 'correct it', cause);
+  }
 }
 
 function kindOf(manifest: Package): AppKind {

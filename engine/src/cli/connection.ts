@@ -40,12 +40,32 @@ export function project(options: GlobalOptions): Project {
   return { folder, stateFolder: join(folder, '.crossfade'), config };
 }
 
+/** Whether the parts meant are those of this folder, reached by their sockets. */
+export function isLocal(options: GlobalOptions): boolean {
+  return (options.url ?? process.env['CROSSFADE_URL'] ?? options.destination) === undefined;
+}
+
+/** For commands that work on this folder alone: another destination is refused, never passed over. */
+export function localProject(options: GlobalOptions, command: string): Project {
+  if (options.url === undefined && options.destination === undefined) return project(options);
+  const where = options.url ?? options.destination;
+  throw new CrossfadeError('usage', `${command} works in this folder only, not on ${where}`, 'run it there');
+}
+
+/** The controller of this folder, whatever CROSSFADE_URL says. */
+export function localClient({ stateFolder }: Project): ControlClient {
+  return new ControlClient(nodeHost().http, { kind: 'socket', path: join(stateFolder, 'control.sock') });
+}
+
 export function controlClient(options: GlobalOptions): ControlClient {
   return new ControlClient(nodeHost().http, targetOf(options));
 }
 
 function targetOf(options: GlobalOptions): ControlTarget {
   const url = options.url ?? process.env['CROSSFADE_URL'];
+  if (url !== undefined && !URL.canParse(url)) {
+    throw new CrossfadeError('usage', `"${url}" is not a URL`, 'such as https://host:4600');
+  }
   if (url !== undefined) return { kind: 'url', url, token: process.env['CROSSFADE_TOKEN'] };
   if (options.destination !== undefined) return destination(options, options.destination);
   const folder = findFolder(options);

@@ -1,7 +1,7 @@
 // `crossfade doctor`: what must be right before anything runs, each with what to do about it. Unknown is
 // not pass.
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parseConfig, resolveFrom, type Config } from '../config.ts';
 import { errorText, type ExitCode } from '../errors.ts';
@@ -23,7 +23,7 @@ export async function doctor(options: GlobalOptions): Promise<ExitCode> {
   if (folder !== undefined) checks.push(stateCheck(folder));
   if (folder !== undefined && read.config) {
     checks.push(await gitCheck(resolveFrom(folder, read.config.source.path)));
-    const isUp = existsSync(join(folder, '.crossfade', 'up.sock'));
+    const isUp = await isAnswered(join(folder, '.crossfade', 'up.sock'));
     for (const name of ['gateway', 'control'] as const)
       checks.push(await portCheck(name, read.config.listen[name], isUp));
     const { file } = read.config.app.env;
@@ -65,6 +65,8 @@ function stateCheck(folder: string): Check {
   const path = join(folder, '.crossfade');
   try {
     const isThere = existsSync(path);
+    if (isThere && !statSync(path).isDirectory())
+      return { name, verdict: 'fail', text: `${path} is not a folder`, fix: `move ${path} away` };
     accessSync(isThere ? path : folder, constants.W_OK);
     const isOpen = isThere && (statSync(path).mode & 0o077) !== 0;
     if (!isOpen) return { name, verdict: 'pass', text: `${path} can be written` };
@@ -95,25 +97,41 @@ async function gitCheck(path: string): Promise<Check> {
 async function portCheck(part: 'gateway' | 'control', address: string, isUp: boolean): Promise<Check> {
   const name = `${part} port`;
   const colon = address.lastIndexOf(':');
-  const isFree = await new Promise<boolean>((done) => {
+  const problem = await new Promise<NodeJS.ErrnoException | undefined>((done) => {
     const server = createServer();
-    server.once('error', () => done(false));
+    server.once('error', done);
     server.listen(Number(address.slice(colon + 1)), address.slice(0, colon), () =>
-      server.close(() => done(true)),
+      server.close(() => done(undefined)),
     );
   });
-  if (isFree) return { name, verdict: 'pass', text: `${address} is free` };
+  const fix = `change listen.${part} in crossfade.yaml`;
+  if (!problem) return { name, verdict: 'pass', text: `${address} is free` };
+  if (problem.code !== 'EADDRINUSE')
+    return { name, verdict: 'fail', text: `cannot listen on ${address}: ${problem.message}`, fix };
   if (isUp) return { name, verdict: 'pass', text: `${address} is used by this crossfade` };
   return {
     name,
     verdict: 'fail',
     text: `${address} is in use`,
-    fix: `change listen.${part} in crossfade.yaml, or stop what uses it`,
+    fix: `${fix}, or stop what uses it`,
   };
+}
+
+/** A socket that an `up` left behind when it was killed is there, and nobody answers on it. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path, () => (socket.destroy(), done(true)));
+    socket.once('error', () => done(false));
+  });
 }
 
 function envFileCheck(path: string): Check {
   const name = 'environment';
-  if (existsSync(path)) return { name, verdict: 'pass', text: `${path} can be read` };
-  return { name, verdict: 'fail', text: `${path} is missing`, fix: 'write it, or change app.env.file' };
+  try {
+    readFileSync(path);
+    return { name, verdict: 'pass', text: `${path} can be read` };
+  } catch (error) {
+    const text = existsSync(path) ? errorText(error) : `${path} is missing`;
+    return { name, verdict: 'fail', text, fix: 'write it, or change app.env.file' };
+  }
 }

@@ -1,6 +1,6 @@
 // Follows a rollout by its events until it has an outcome a person or a pipeline can act on. Ctrl-C stops
 // watching, never the rollout.
-import type { ControlClient } from '../api/client.ts';
+import type { ControlClient, VerbName } from '../api/client.ts';
 import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { renderEvent, say, stopwatchLines } from './render.ts';
@@ -11,15 +11,22 @@ const quiet = new Set(['table-confirmed', 'timer-fired', 'guards-judged']);
 /**
  * Resolves with the exit code of the rollout that the verb led to; `after` is the verb's journal position.
  */
-export async function follow(client: ControlClient, after: number, isJson: boolean): Promise<ExitCode> {
+export async function follow(
+  client: ControlClient,
+  verb: VerbName,
+  after: number,
+  isJson: boolean,
+): Promise<ExitCode> {
   const stop = new AbortController();
   const interrupt = (): void => stop.abort();
   process.once('SIGINT', interrupt);
   let outcome: StatusView | undefined;
   let position = after;
   let pending: Promise<void> = Promise.resolve();
+  let failures = 0;
   const look = async (): Promise<void> => {
     const status = await client.status();
+    failures = 0;
     if (outcome === undefined && isOutcome(status.rollout)) {
       outcome = status;
       stop.abort();
@@ -30,14 +37,14 @@ export async function follow(client: ControlClient, after: number, isJson: boole
     if (!isJson && !quiet.has(event.kind)) say(renderEvent(event));
     pending = pending.then(() => (outcome ? undefined : look())).catch(() => undefined);
   };
-  for (let failures = 0; !stop.signal.aborted && failures < 50; failures++) {
+  for (; !stop.signal.aborted && failures < 50; failures++) {
     await look().catch(() => undefined);
     await client.events(position, show, stop.signal).catch(() => undefined);
     if (!stop.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 200));
   }
   process.off('SIGINT', interrupt);
   await pending;
-  if (outcome) return report(outcome.rollout!, isJson);
+  if (outcome) return report(verb, outcome.rollout!, isJson);
   if (stop.signal.aborted) {
     say(
       'watching ended; the rollout goes on: `crossfade status --watch` shows it, `crossfade abort` ends it',
@@ -60,26 +67,25 @@ function isOutcome(rollout: RolloutView | undefined): boolean {
   );
 }
 
-function report(rollout: RolloutView, isJson: boolean): ExitCode {
+function report(verb: VerbName, rollout: RolloutView, isJson: boolean): ExitCode {
   const { phase, text, release } = rollout;
   if (!isJson) {
     say(`rollout ${rollout.number} is ${phase}: ${text}`);
     for (const line of stopwatchLines(rollout)) say(line);
     say(nextCommand(phase, release));
   }
-  return exitCodeOf(rollout);
+  return exitCodeOf(verb, rollout);
 }
 
-function exitCodeOf(rollout: RolloutView): ExitCode {
+/** Done is what this verb was for: a deploy that somebody took back has failed, a rollback has not. */
+function exitCodeOf(verb: VerbName, rollout: RolloutView): ExitCode {
   const { phase, text, kind } = rollout;
+  const isBackWanted = verb === 'rollback' || verb === 'abort';
+  if (phase === 'failed' && isBackWanted && kind !== 'rollback') return 0;
   if (phase === 'failed') return text.includes('--cut-after') ? 5 : 1;
   if (phase === 'stuck') return 1;
   if (phase === 'rolled-back') {
-    const isWanted =
-      kind === 'rollback' ||
-      rollout.rollback?.trigger === 'operator' ||
-      rollout.rollback?.trigger === 'abort';
-    return isWanted ? 0 : 1;
+    return isBackWanted || verb === 'retry' || kind === 'rollback' ? 0 : 1;
   }
   return phase === 'paused(hold)' ? 4 : 0;
 }

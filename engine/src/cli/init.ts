@@ -2,7 +2,7 @@
 // scripts, and says what the app still lacks. A file that is there is kept, so it may be run again.
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { ExitCode } from '../errors.ts';
+import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { survey, type Survey } from './app-survey.ts';
 import type { GlobalOptions } from './connection.ts';
 import { printJson, say } from './render.ts';
@@ -11,6 +11,8 @@ type Written = { readonly path: string; readonly action: 'written' | 'kept' | 'e
 
 export async function init(options: GlobalOptions & { readonly dryRun?: boolean }): Promise<ExitCode> {
   const folder = resolve(options.folder ?? '.');
+  if (!existsSync(folder))
+    throw new CrossfadeError('source', `there is no folder ${folder}`, 'name another with --folder');
   const found = survey(folder);
   const isDry = options.dryRun === true;
   const written = [

@@ -3,7 +3,7 @@
 import { closeSync, openSync, readSync, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
-import { project, type GlobalOptions } from './connection.ts';
+import { localProject, type GlobalOptions } from './connection.ts';
 
 export type LogsOptions = GlobalOptions & {
   readonly release?: string;
@@ -15,12 +15,12 @@ export type LogsOptions = GlobalOptions & {
 const chunkBytes = 256 * 1024;
 
 export async function logs(options: LogsOptions): Promise<ExitCode> {
-  const folder = join(project(options).stateFolder, 'logs');
+  const folder = join(localProject(options, 'logs').stateFolder, 'logs');
+  const count = countOf(options.lines ?? '50');
   const files = matching(folder, options);
   if (files.length === 0) {
     throw new CrossfadeError('usage', 'no log fits', 'see `crossfade status` for releases and instances');
   }
-  const count = Number(options.lines ?? '50');
   const ends = new Map(files.map((name) => [name, showEnd(folder, name, count)]));
   if (!options.follow) return 0;
   const watcher = watch(folder, () => {
@@ -34,11 +34,19 @@ export async function logs(options: LogsOptions): Promise<ExitCode> {
 function matching(folder: string, options: LogsOptions): string[] {
   const names = safeList(folder).filter((name) => name.endsWith('.log'));
   const isWanted = (name: string): boolean =>
-    (options.release === undefined || new RegExp(`(^|-)${options.release}-`).test(name)) &&
+    (options.release === undefined || `-${name}`.includes(`-${options.release}-`)) &&
     (options.instance === undefined || name.includes(options.instance));
   return names
     .filter(isWanted)
-    .sort((a, b) => statSync(join(folder, a)).mtimeMs - statSync(join(folder, b)).mtimeMs);
+    .map((name) => ({ name, at: statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ name }) => name);
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 0) return count;
+  throw new CrossfadeError('usage', `"${text}" is not a number of lines`, '`crossfade logs -n 200`');
 }
 
 function safeList(folder: string): string[] {
@@ -51,21 +59,34 @@ function safeList(folder: string): string[] {
 }
 
 function showEnd(folder: string, name: string, lines: number): number {
-  const { size } = statSync(join(folder, name));
+  const size = sizeOf(folder, name);
+  if (size === 0) return 0;
   const text = readRange(join(folder, name), Math.max(0, size - chunkBytes), size);
-  const shown = text
-    .split('\n')
-    .slice(-lines - 1)
-    .join('\n');
+  const end = text.endsWith('\n') ? text.slice(0, -1) : text;
+  const shown = lines === 0 ? '' : end.split('\n').slice(-lines).join('\n');
   if (shown.trim() !== '') process.stdout.write(prefixed(name, shown));
   return size;
 }
 
 function showFrom(folder: string, name: string, from: number): number {
-  const { size } = statSync(join(folder, name));
-  if (size === from) return size;
-  process.stdout.write(prefixed(name, readRange(join(folder, name), size < from ? 0 : from, size)));
-  return size;
+  const size = sizeOf(folder, name);
+  // Rotated: the file was emptied and begins anew.
+  let at = size < from ? 0 : from;
+  while (at < size) {
+    const text = readRange(join(folder, name), at, size);
+    const end = text.lastIndexOf('\n') + 1;
+    // What is not yet a whole line is shown with the next look, unless it fills the chunk.
+    const whole = end === 0 && Buffer.byteLength(text) >= chunkBytes ? text : text.slice(0, end);
+    if (whole === '') break;
+    process.stdout.write(prefixed(name, whole));
+    at += Buffer.byteLength(whole);
+  }
+  return at;
+}
+
+/** 0 for a file that has just gone. */
+function sizeOf(folder: string, name: string): number {
+  return statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function readRange(path: string, from: number, to: number): string {

@@ -3,11 +3,15 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { gatewayState, type GatewayState, type ServiceTable } from '../api/route-table.ts';
-import { CrossfadeError, type ExitCode } from '../errors.ts';
+import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
-import { findFolder, type GlobalOptions } from './connection.ts';
+import { controlClient, findFolder, isLocal, project, type GlobalOptions } from './connection.ts';
 import { print, printJson, say } from './render.ts';
-import { runVerb, type VerbOptions } from './verb.ts';
+import { runVerb, showVerb, type VerbOptions } from './verb.ts';
+
+const promptMs = 100;
+/** How long a controller that hangs is waited for: the gateway has long acted. */
+const answerLimitMs = 10_000;
 
 export async function rollback(
   reason: string | undefined,
@@ -22,18 +26,53 @@ export async function rollback(
     );
   }
   await refuseRouteAsReason(reason, to, options);
-  try {
-    return await runVerb('rollback', { reason: reason ?? '', to: to ?? 'previous' }, options, true);
-  } catch (error) {
-    if (
-      !(error instanceof CrossfadeError) ||
-      error.code !== 'unreachable' ||
-      options.url ||
-      options.destination
-    )
-      throw error;
-    return emergency(reason ?? '', to, options, error);
+  const wish = { reason: reason ?? '', to: to ?? 'previous' };
+  if (!isLocal(options)) return runVerb('rollback', wish, options, true);
+  if (options.dryRun) {
+    return runVerb('rollback', wish, options, true).catch((error: unknown) =>
+      emergency(nodeHost().randomHex(8), reason ?? '', to, options, unreachable(error)),
+    );
   }
+  return atOnce({ ...wish, request: nodeHost().randomHex(8) }, to, options);
+}
+
+type Wish = { readonly reason: string; readonly to: string; readonly request: string };
+
+/**
+ * The controller has 100 ms to say that it has decided; then the gateway is asked for the same, with the same
+ * id, so that whoever is second does nothing. A controller that answers later is followed all the same.
+ */
+async function atOnce(wish: Wish, to: string | undefined, options: VerbOptions): Promise<ExitCode> {
+  const client = controlClient(options);
+  const asked = client.verb('rollback', wish, answerLimitMs);
+  const first = await Promise.race([
+    asked.catch((error: unknown) => unreachable(error)),
+    new Promise<undefined>((resolve) => setTimeout(resolve, promptMs)),
+  ]);
+  if (first !== undefined && !(first instanceof CrossfadeError))
+    return showVerb(client, 'rollback', first, options, true);
+  const { reason, request } = wish;
+  if (first) return emergency(request, reason, to, options, first);
+  const late = new CrossfadeError(
+    'unreachable',
+    'the controller hangs',
+    'see .crossfade/logs/controller.log',
+  );
+  const helped = await emergency(request, reason, to, { ...options, json: false }, late).catch(errorText);
+  if (helped !== 0) say(`the gateway could not help (${helped}); waiting for the controller`);
+  try {
+    return await showVerb(client, 'rollback', await asked, options, true);
+  } catch (error) {
+    if (helped !== 0) throw error;
+    if (options.json) printJson({ isDryRun: false, steps: ['the gateway switched'], request });
+    return 0;
+  }
+}
+
+/** The same error, if it says that nobody answers; any other is an answer. */
+function unreachable(error: unknown): CrossfadeError {
+  if (error instanceof CrossfadeError && error.code === 'unreachable') return error;
+  throw error;
 }
 
 async function refuseRouteAsReason(
@@ -44,7 +83,7 @@ async function refuseRouteAsReason(
   if (reason === undefined || to !== undefined || !/^[a-z][a-z0-9-]*$/.test(reason)) return;
   const folder = findFolder(options);
   if (folder === undefined) return;
-  const { config } = await import('./connection.ts').then(({ project }) => project(options));
+  const { config } = project(options);
   if (config.speech.endpoints[reason] === undefined) return;
   throw new CrossfadeError(
     'usage',
@@ -55,6 +94,7 @@ async function refuseRouteAsReason(
 
 /** K5 without a controller: all traffic to the other proven arm, by the gateway's own hand. */
 async function emergency(
+  id: string,
   reason: string,
   to: string | undefined,
   options: GlobalOptions & VerbOptions,
@@ -81,7 +121,7 @@ async function emergency(
   }
   const startedAt = host.clock.monotonic();
   const override = {
-    id: host.randomHex(8),
+    id,
     kind: 'emergency',
     service,
     ...target,

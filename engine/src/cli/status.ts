@@ -2,10 +2,10 @@
 // when the controller does not answer.
 import { join } from 'node:path';
 import { gatewayState } from '../api/route-table.ts';
-import type { StatusView } from '../api/control.ts';
+import type { EventLine, StatusView } from '../api/control.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
-import { controlClient, findFolder, type GlobalOptions } from './connection.ts';
+import { controlClient, findFolder, isLocal, type GlobalOptions } from './connection.ts';
 import { print, printJson, renderEvent, renderStatus } from './render.ts';
 
 export async function status(options: GlobalOptions & { readonly watch?: boolean }): Promise<ExitCode> {
@@ -28,9 +28,18 @@ async function watch(options: GlobalOptions, first: StatusView): Promise<ExitCod
   };
   draw(first);
   if (!isScreen && !options.json) {
-    await controlClient(options)
-      .events(first.position, (event) => print(renderEvent(event)), stop.signal)
-      .catch(() => undefined);
+    let { position } = first;
+    const show = (event: EventLine): void => {
+      position = event.position ?? position;
+      print(renderEvent(event));
+    };
+    while (!stop.signal.aborted) {
+      // The stream ends with the controller; the next one goes on where it stopped.
+      await controlClient(options)
+        .events(position, show, stop.signal)
+        .catch(() => undefined);
+      if (!stop.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
     return 0;
   }
   while (!stop.signal.aborted) {
@@ -51,7 +60,7 @@ async function readStatus(options: GlobalOptions): Promise<StatusView> {
 
 async function fromGateway(options: GlobalOptions): Promise<StatusView | undefined> {
   const folder = findFolder(options);
-  if (folder === undefined || options.url || options.destination) return undefined;
+  if (folder === undefined || !isLocal(options)) return undefined;
   const socketPath = join(folder, '.crossfade', 'gateway.sock');
   const host = nodeHost();
   const request = { method: 'GET', url: 'http://gateway/v1/state', socketPath, timeoutMs: 2_000 };

@@ -12,6 +12,7 @@ type Part = {
   readonly script: string;
   child: ChildProcess | undefined;
   adoptedPid: number | undefined;
+  adoptedWatch?: NodeJS.Timeout;
   failures: number;
   startedAt: number;
 };
@@ -48,7 +49,7 @@ export class Supervisor {
     await this.#listening(part, from);
     const onExit = (): void => this.#restart(part, args, onExit);
     part.child!.once('exit', onExit);
-    if (part.child!.exitCode !== null) onExit();
+    if (hasEnded(part.child!)) onExit();
   }
 
   /** Watches a part that another supervisor started; when it ends, a new one is started like any other. */
@@ -64,12 +65,20 @@ export class Supervisor {
     };
     this.#parts.set(name, part);
     const onExit = (): void => this.#restart(part, args, onExit);
-    const watch = setInterval(() => {
+    part.adoptedWatch = setInterval(() => {
       if (isAlive(pid)) return;
-      clearInterval(watch);
+      clearInterval(part.adoptedWatch);
       part.adoptedPid = undefined;
       onExit();
     }, adoptedPollMs);
+  }
+
+  /** Leaves a part that was adopted to itself: it is neither watched nor ended from here on. */
+  letGo(name: PartName): void {
+    const part = this.#parts.get(name);
+    if (part?.adoptedPid === undefined) return;
+    clearInterval(part.adoptedWatch);
+    this.#parts.delete(name);
   }
 
   pid(name: PartName): number | undefined {
@@ -85,7 +94,7 @@ export class Supervisor {
       const part = this.#parts.get(name);
       if (part?.adoptedPid !== undefined) await endAdopted(part.adoptedPid);
       const child = part?.child;
-      if (!child || child.exitCode !== null || child.signalCode !== null) continue;
+      if (!child || hasEnded(child)) continue;
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
       const force = setTimeout(() => child.kill('SIGKILL'), 10_000);
@@ -124,10 +133,10 @@ export class Supervisor {
       const line = this.#saidSince(part.name, from);
       if (line?.event === `${part.name}-listening`) return;
       if (line?.event === `${part.name}-failed`) throw failureOf(line);
-      if (part.child!.exitCode !== null) {
+      if (hasEnded(part.child!)) {
         throw new CrossfadeError(
           'internal',
-          `the ${part.name} ended with ${part.child!.exitCode}`,
+          `the ${part.name} ended with ${part.child!.exitCode ?? part.child!.signalCode}`,
           `see ${this.#logPath(part.name)}`,
         );
       }
@@ -158,6 +167,10 @@ export class Supervisor {
     const path = this.#logPath(name);
     return statSync(path, { throwIfNoEntry: false }) ? readFileSync(path, 'utf8').length : 0;
   }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 async function endAdopted(pid: number): Promise<void> {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
-import { controlClient, project, type GlobalOptions, type Project } from './connection.ts';
+import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
 import { say } from './render.ts';
 import { isAlive, Supervisor } from './supervisor.ts';
 
@@ -29,7 +29,7 @@ export type Running = {
 
 /** Everything `up` does before it waits. */
 export async function startService(options: GlobalOptions): Promise<Running> {
-  const found = project(options);
+  const found = localProject(options, 'up');
   mkdirSync(found.stateFolder, { recursive: true, mode: 0o700 });
   const socketPath = join(found.stateFolder, 'up.sock');
   await refuseSecond(socketPath);
@@ -42,15 +42,17 @@ export async function startService(options: GlobalOptions): Promise<Running> {
     if (gatewayPid === undefined) await supervisor.start('gateway', gatewayArgs);
     else supervisor.adopt('gateway', gatewayArgs, gatewayPid);
     await supervisor.start('controller', ['--folder', found.folder]);
+    await greet(found);
   } catch (error) {
+    // A gateway that served before this `up` came goes on serving.
+    supervisor.letGo('gateway');
     await supervisor.end();
     server.close();
     throw error;
   }
   const down = answerUntilDown(server, supervisor);
-  await greet(found, options);
   const end = async (): Promise<void> => {
-    await controlClient(options)
+    await localClient(found)
       .shutDown()
       .catch((error: unknown) => say(`the controller could not end the instances: ${errorText(error)}`));
     await supervisor.end();
@@ -60,8 +62,8 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   return { project: found, supervisor, down, end };
 }
 
-async function greet(found: Project, options: GlobalOptions): Promise<void> {
-  const code = await controlClient(options).pageCode();
+async function greet(found: Project): Promise<void> {
+  const code = await localClient(found).pageCode();
   say(`gateway  http://${found.config.listen.gateway}/`);
   say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
 }
@@ -151,7 +153,7 @@ function answerUntilDown(server: Server, supervisor: Supervisor): Promise<void> 
 
 /** `crossfade down`: ends the `up` of this folder, and waits until it is gone. */
 export async function down(options: GlobalOptions): Promise<ExitCode> {
-  const socketPath = join(project(options).stateFolder, 'up.sock');
+  const socketPath = join(localProject(options, 'down').stateFolder, 'up.sock');
   const { pid } = await askUp(socketPath, 'DELETE').catch((cause: unknown) => {
     throw new CrossfadeError(
       'unreachable',

@@ -1,5 +1,6 @@
 // What all verbs share: send the request, show what was decided (or would be), then follow the rollout.
-import type { VerbName } from '../api/client.ts';
+import type { ControlClient, VerbName } from '../api/client.ts';
+import type { VerbAnswer } from '../api/control.ts';
 import type { ExitCode } from '../errors.ts';
 import { controlClient, type GlobalOptions } from './connection.ts';
 import { follow } from './follow.ts';
@@ -16,6 +17,17 @@ export async function runVerb(
 ): Promise<ExitCode> {
   const client = controlClient(options);
   const answer = await client.verb(name, options.dryRun ? { ...request, dryRun: true } : request);
+  return showVerb(client, name, answer, options, isFollowed);
+}
+
+/** Shows what was decided, follows it where that was asked for, and gives the exit code. */
+export async function showVerb(
+  client: ControlClient,
+  name: VerbName,
+  answer: VerbAnswer,
+  options: VerbOptions,
+  isFollowed: boolean,
+): Promise<ExitCode> {
   if (answer.isDryRun) {
     if (options.json) printJson(answer);
     else
@@ -28,7 +40,9 @@ export async function runVerb(
   }
   if (!options.json) for (const step of answer.steps) say(`· ${step}`);
   const code =
-    isFollowed && options.wait !== false ? await follow(client, answer.position, options.json === true) : 0;
+    isFollowed && options.wait !== false
+      ? await follow(client, name, answer.position, options.json === true)
+      : 0;
   if (options.json) printJson({ ...answer, status: await client.status() });
   return code;
 }

@@ -7,7 +7,9 @@ import { errorText } from '../errors.ts';
 import { pause, type Host } from '../host.ts';
 import { decide, type Decision, type Refusal } from '../rollout/decide.ts';
 import type { Event } from '../rollout/events.ts';
+import type { GatewayState } from '../api/route-table.ts';
 import { outstanding } from '../rollout/outstanding.ts';
+import { isVerb } from '../rollout/verbs.ts';
 import { initialState, type State } from '../rollout/rollout.ts';
 import { perform, type EffectWorld } from './effects.ts';
 import { EffectRunner } from './effect-runner.ts';
@@ -22,6 +24,8 @@ export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity'>
 export type ControllerOptions = ControllerParts & {
   readonly service: string;
   readonly journal: Journal;
+  /** Called when the journal failed: nobody knows what is durable, so this process must end. */
+  readonly giveUp: () => void;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
 };
 
@@ -111,10 +115,10 @@ export class Controller {
 
   /**
    * One event at a time; resolves when it is durable and published, or refused. Rejects when the journal
-   * fails.
+   * fails. Only people wait in a line with an end: a result that was turned away would never come again.
    */
   submit(event: Event): Promise<Submitted> {
-    if (this.#waiting >= mailboxLimit) {
+    if (isVerb(event) && this.#waiting >= mailboxLimit) {
       const hint = 'try again in a moment';
       return Promise.resolve({
         kind: 'refused',
@@ -132,9 +136,14 @@ export class Controller {
     return turn;
   }
 
-  /** What `decide` would say, without any trace. */
-  preview(event: Event): Decision {
-    return decide(this.#state, event);
+  /** What `decide` would say to these in their order, without any trace: the first refusal, or the last. */
+  preview(first: Event, ...others: readonly Event[]): Decision {
+    let decision = decide(this.#state, first);
+    for (const event of others) {
+      if (decision.kind === 'refused') return decision;
+      decision = decide(decision.state, event);
+    }
+    return decision;
   }
 
   subscribe(listener: (published: Published) => void): () => void {
@@ -165,6 +174,7 @@ export class Controller {
     } catch (error) {
       this.#isBroken = true;
       this.#options.log('journal-failed', { text: errorText(error) });
+      this.#options.giveUp();
       throw error;
     }
   }
@@ -181,9 +191,7 @@ export class Controller {
   async #adoptGateway(): Promise<void> {
     const gateway = await this.#gatewayState();
     this.#gatewayPid = gateway.pid;
-    for (const override of gateway.overrides) {
-      await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
-    }
+    await this.#adoptOverrides(gateway);
     const epoch = Math.max(gateway.table?.epoch ?? 0, this.#state.table.epoch) + 1;
     await this.submit({ kind: 'controller-started', epoch, at: this.#host.clock.now() });
   }
@@ -216,10 +224,7 @@ export class Controller {
 
   async #greetGateway(): Promise<void> {
     const gateway = await this.#options.gateway.state();
-    for (const override of gateway.overrides) {
-      if (this.#state.adoptedOverrides.includes(override.id)) continue;
-      await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
-    }
+    await this.#adoptOverrides(gateway);
     if (gateway.pid === this.#gatewayPid) return;
     this.#gatewayPid = gateway.pid;
     this.#options.log('gateway-restarted', { pid: gateway.pid });
@@ -227,11 +232,20 @@ export class Controller {
     await this.submit({ kind: 'controller-started', epoch, at: this.#host.clock.now() });
   }
 
+  async #adoptOverrides(gateway: GatewayState): Promise<void> {
+    for (const override of gateway.overrides) {
+      if (this.#state.adoptedOverrides.includes(override.id)) continue;
+      await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
+    }
+  }
+
+  /** Also looks for overrides: somebody may have asked the gateway while this process hung. */
   async #publishStatusLoop(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      const status: PublicStatus = publicStatus(this.#state, this.#host.clock.now());
       try {
+        await this.#adoptOverrides(await this.#options.gateway.state());
+        const status: PublicStatus = publicStatus(this.#state, this.#host.clock.now());
         await this.#options.gateway.publishStatus(status);
       } catch (error) {
         if (!signal.aborted) this.#options.log('status-not-published', { text: errorText(error) });

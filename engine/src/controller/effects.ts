@@ -88,8 +88,9 @@ function runDriver(
     record: async (progress) => {
       if (progress.kind === 'activity') return world.activity(progress.text);
       const submitted = await world.submit({ kind: 'instance-planned', ...progress.plan, at: now(world) });
-      // K2: a plan that is not durable must not be launched.
+      // K2: a plan that is not durable must not be launched, nor one that came after the end.
       if (submitted.kind === 'refused') throw new Error(submitted.text);
+      signal.throwIfAborted();
     },
     signal,
   });
@@ -127,7 +128,20 @@ async function revive(world: EffectWorld, effect: Of<'revive'>, signal: AbortSig
     await world.submit({ kind: 'environment-revived', environment, nonces, at: now(world) });
     return;
   }
-  await world.submit({ kind: 'revival-failed', environment, text: result.text, at: now(world) });
+  const gone = await goneOf(world, effect);
+  await world.submit({ kind: 'revival-failed', environment, text: result.text, gone, at: now(world) });
+}
+
+/** What was planned and nobody runs; else each failed attempt would leave a record for ever. */
+async function goneOf(world: EffectWorld, { environment, release }: Of<'revive'>): Promise<string[]> {
+  const planned = world
+    .state()
+    .environments[environment].instances.filter(
+      (each) => each.state === 'planned' && each.release === release,
+    );
+  const [driver, spec] = [world.driverOf(release), world.specOf(release)];
+  const seen = await Promise.all(planned.map((each) => driver.health(planOf(environment, each), spec)));
+  return seen.filter((each) => each.state === 'dead').map((each) => each.nonce);
 }
 
 async function pushTable(world: EffectWorld, effect: Of<'push-table'>, signal: AbortSignal): Promise<void> {
@@ -301,6 +315,9 @@ async function emptyEnvironment(world: EffectWorld, effect: Of<'empty'>, signal:
     if (isCut && left !== undefined) break;
   }
   if (signal.aborted) return;
+  // K9: from here on nobody may adopt what is ending; who came first has taken the environment back.
+  await world.submit({ kind: 'environment-stopping', environment, at: now(world) });
+  if (signal.aborted || !world.state().environments[environment].isStopping) return;
   const records = world.state().environments[environment].instances;
   const { graceMs } = releaseOf(world.state(), release)!.app;
   await world.driverOf(release).stop(

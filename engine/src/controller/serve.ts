@@ -9,12 +9,11 @@ import { parseArgs } from 'node:util';
 import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
 import { planCredential } from '../api/plan-credential.ts';
-import { parseConfig, type Config } from '../config.ts';
+import { guardLimits, parseConfig, type Config } from '../config.ts';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import type { GuardConfig } from '../guard/judge.ts';
 import type { Host } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
 import { environmentNames, releaseOf } from '../rollout/rollout.ts';
@@ -91,7 +90,8 @@ async function assemble(folder: string): Promise<Parts> {
     driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
     specOf: specFor,
     secrets: () => relaySecrets(host, controller.state),
-    guardConfig: () => guardConfig(config),
+    guardConfig: () => guardLimits(config),
+    giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });
   return { host, config, readConfig, stateFolder, journal, gateway, drivers, controller };
@@ -133,12 +133,6 @@ async function stopEverything({ controller, drivers }: Parts): Promise<void> {
 
 function say(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-function guardConfig(config: Config): GuardConfig {
-  const { errors, latency, unavailable } = config.guards;
-  const { max, minUnits, over } = latency;
-  return { errors, latency: { max, minUnits, overMs: over }, unavailableMs: unavailable };
 }
 
 /** Release folders stay for what an environment holds and for the newest ten. */

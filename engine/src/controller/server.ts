@@ -47,6 +47,7 @@ type App = Hono<{ Bindings: Bindings; Variables: { actor: string } }>;
 
 const maxBodyBytes = 64 * 1024;
 const maxStreams = 100;
+const maxWaitingLines = 10_000;
 
 export function controlApp(world: ServerWorld): App {
   const app: App = new Hono();
@@ -172,30 +173,55 @@ function addStream(world: ServerWorld, app: App): void {
     context.header('content-type', 'application/x-ndjson');
     return stream(context, async (out) => {
       open++;
-      const ended = new Promise<void>((resolve) => out.onAbort(resolve));
-      const waiting: string[] = [];
-      let sent = after;
-      const send = (line: EventLine): void => {
-        if (line.position !== undefined && line.position <= sent) return;
-        if (line.position !== undefined) sent = line.position;
-        if (waiting.length < 10_000) waiting.push(`${JSON.stringify(line)}\n`);
-        void flush();
-      };
-      const flush = async (): Promise<void> => {
-        const text = waiting.splice(0).join('');
-        if (text) await out.write(text);
-      };
+      const gone = new Promise<void>((resolve) => out.onAbort(resolve));
       const early: EventLine[] = [];
       let deliver = (line: EventLine): void => void early.push(line);
       const stop = world.controller.subscribe((published) => deliver(lineOf(published)));
-      for (const line of await world.tail(after, 500)) send(line);
-      for (const line of early) send(line);
-      deliver = send;
-      await ended;
-      stop();
-      open--;
+      try {
+        const queue = new LineQueue(after, (text) => out.write(text));
+        for (const line of await world.tail(after, 500)) queue.add(line);
+        for (const line of early) queue.add(line);
+        deliver = (line) => queue.add(line);
+        await Promise.race([gone, queue.full]);
+      } finally {
+        stop();
+        open--;
+      }
     });
   });
+}
+
+/**
+ * Lines on their way to one reader, in order and each once. G5: a reader who is this far behind is let go;
+ * he comes back with the position he knows.
+ */
+class LineQueue {
+  readonly full: Promise<void>;
+  readonly #write: (text: string) => Promise<unknown>;
+  #waiting: string[] = [];
+  #isWriting = false;
+  #sent: number;
+  #isFull: () => void = () => undefined;
+
+  constructor(after: number, write: (text: string) => Promise<unknown>) {
+    this.#sent = after;
+    this.#write = write;
+    this.full = new Promise((resolve) => (this.#isFull = resolve));
+  }
+
+  add(line: EventLine): void {
+    if (line.position !== undefined && line.position <= this.#sent) return;
+    if (line.position !== undefined) this.#sent = line.position;
+    if (this.#waiting.length >= maxWaitingLines) return this.#isFull();
+    this.#waiting.push(`${JSON.stringify(line)}\n`);
+    if (!this.#isWriting) void this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0).join(''));
+    this.#isWriting = false;
+  }
 }
 
 function lineOf(published: Published): EventLine {

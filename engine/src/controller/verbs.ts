@@ -9,24 +9,16 @@ import type {
   RouteRequest,
   VerbAnswer,
 } from '../api/control.ts';
-import type { Config } from '../config.ts';
+import { guardLimits, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Event } from '../rollout/events.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
-import {
-  flagsInForce,
-  releaseOf,
-  routesInForce,
-  stableRelease,
-  unfinished,
-  type Release,
-  type State,
-  type Step,
-} from '../rollout/rollout.ts';
+import { releaseOf, unfinished, type Release, type Step } from '../rollout/rollout.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
 import type { Controller } from './controller.ts';
 import { pinRelease, releaseContent } from './release-source.ts';
+import { deployLines, rollbackLines } from './step-lines.ts';
 
 export type VerbWorld = {
   readonly host: Host;
@@ -43,10 +35,8 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
     request.way === 'full' ? fullSteps() : canarySteps(request.percent ?? 10, configuredSteps(config));
   const { controller } = world;
   const lines = deployLines(controller.state, release, steps, config, isNew);
-  if (request.dryRun) return dry(world, lines, release.id);
-  if (isNew) await addRelease(world, release);
   const { bake, standby, sessions } = config.rollout;
-  return submit(world, lines, release.id, {
+  const event = {
     kind: 'deploy-requested',
     release: release.id,
     way: request.way,
@@ -54,9 +44,16 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
     bakeMs: bake,
     standbyMs: standby,
     sessions: request.sessions ?? sessions,
+    guardLimits: guardLimits(config),
     ...(request.cutAfterMs !== undefined && { cutAfterMs: request.cutAfterMs }),
     ...stamp(world, actor),
-  });
+  } as const;
+  // K7: a deploy that is refused leaves no release behind, and a dry run says so too.
+  const decision = isNew ? controller.preview(created(release), event) : controller.preview(event);
+  if (decision.kind === 'refused') throw new CrossfadeError(decision.code, decision.text, decision.hint);
+  if (request.dryRun) return dry(world, lines, release.id);
+  if (isNew) await addRelease(world, release);
+  return submit(world, lines, release.id, event);
 }
 
 /** Makes a release without deploying it. */
@@ -132,12 +129,13 @@ export async function rollback(
   const { state } = world.controller;
   const destination = rollbackDestination(state, request.to);
   const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
-  const { reason, to } = request;
+  const { reason, to, request: id } = request;
   const event = {
     kind: 'rollback-requested',
     reason,
     to,
     isEmergency: false,
+    ...(id !== undefined && { request: id }),
     ...stamp(world, actor),
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);
@@ -204,6 +202,7 @@ type Found = { readonly release: Release; readonly isNew: boolean };
 
 async function releaseFor(world: VerbWorld, request: DeployRequest, actor: string): Promise<Found> {
   const { state } = world.controller;
+  refuseConflicts(request);
   if (request.release !== undefined) {
     const known = releaseOf(state, request.release);
     if (known) return { release: known, isNew: false };
@@ -225,66 +224,35 @@ async function releaseFor(world: VerbWorld, request: DeployRequest, actor: strin
 
 async function addRelease(world: VerbWorld, release: Release): Promise<void> {
   await pinRelease(world.host, release);
-  const event = {
-    kind: 'release-created',
-    release,
-    at: release.createdAt,
-    actor: release.createdBy,
-  } as const;
-  const submitted = await world.controller.submit(event);
-  if (submitted.kind === 'refused') throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+  const submitted = await world.controller.submit(created(release));
+  if (submitted.kind === 'accepted') return;
+  // Two deploys at once made the same number: the pin belongs to the one that was first.
+  const first = releaseOf(world.controller.state, release.id);
+  if (first) await pinRelease(world.host, first);
+  throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+}
+
+function created(release: Release): Event {
+  return { kind: 'release-created', release, at: release.createdAt, actor: release.createdBy };
+}
+
+/** A release that exists is deployed as it was made; what cannot be obeyed is refused, never passed over. */
+function refuseConflicts({ release, ref, path, routes, allowDirty }: DeployRequest): void {
+  const named = Object.entries({ release, ref, path }).filter(([, value]) => value !== undefined);
+  const made = [...(routes ? ['routes'] : []), ...(allowDirty ? ['allow-dirty'] : [])];
+  const clash =
+    named.length > 1 ? named.map(([name]) => name) : release && made.length > 0 ? ['release', ...made] : [];
+  if (clash.length === 0) return;
+  const names = clash.map((name) => `--${name}`).join(' and ');
+  throw new CrossfadeError(
+    'usage',
+    `${names} do not go together`,
+    'choose one; see `crossfade deploy --help`',
+  );
 }
 
 function configuredSteps(config: Config): Step[] {
   return config.rollout.steps.map(({ setWeight, hold }) =>
     hold === undefined ? { weightPercent: setWeight } : { weightPercent: setWeight, holdMs: hold },
   );
-}
-
-function deployLines(
-  state: State,
-  release: Release,
-  steps: readonly Step[],
-  config: Config,
-  isNew: boolean,
-): string[] {
-  const place = state.environments.blue.role === 'stable' ? 'green' : 'blue';
-  const ramp = steps.map(
-    (each) => `${each.weightPercent} %${each.holdMs ? ` for ${each.holdMs / 1000} s` : ''}`,
-  );
-  const isFirst = stableRelease(state) === undefined;
-  const routeNames = release.routes.map((each) => each.name).join(', ') || 'none';
-  return [
-    `${isNew ? 'make' : 'take'} release ${release.id} (routes ${routeNames})`,
-    `start it in ${place} and prove it directly and through the gateway`,
-    isFirst ? 'serve 100 % from it, because nothing serves yet' : `move traffic: ${ramp.join(', ')}`,
-    ...(isFirst ? [] : [`watch it for ${config.rollout.bake / 1000} s, the old release warm`]),
-  ];
-}
-
-/** The exact steps of a rollback: release, routes and flags that come back. */
-function rollbackLines(state: State, id: string): string[] {
-  const release = releaseOf(state, id);
-  if (!release) return [];
-  const sealed = state.sealed[id] ?? state.overlays[id] ?? {};
-  const asSealed = { ...state, overlays: { ...state.overlays, [id]: sealed } };
-  const routes =
-    routesInForce(asSealed, release)
-      .map((each) => each.name)
-      .join(', ') || 'none';
-  const flags =
-    Object.entries(flagsInForce(asSealed, release))
-      .map(([key, value]) => `${key}=${value}`)
-      .join(', ') || 'none';
-  const isWarm = Object.values(state.environments).some(
-    (each) => each.release === id && each.role !== 'empty',
-  );
-  return [
-    ...(isWarm ? [] : [`start ${id} again from its record and prove it`]),
-    `set weights: 100 % of requests to ${id}`,
-    `restore routes: ${routes}`,
-    `restore flags: ${flags}`,
-    'hand live sessions over at a silence of up to 2 s',
-    'drain the other release, then stop it',
-  ];
 }

@@ -5,29 +5,24 @@ import type { EnvironmentName } from '../api/route-table.ts';
 import type { SampleFrame } from '../api/samples.ts';
 import type { EnvironmentDriver, InstanceHealth, ReleaseSpec } from '../environment/environment-driver.ts';
 import { errorText } from '../errors.ts';
-import type { ArmName, Verdict } from '../guard/evidence.ts';
-import {
-  beginStep,
-  judge,
-  observe,
-  observeProbes,
-  openGuards,
-  type GuardConfig,
-  type GuardStates,
-} from '../guard/judge.ts';
+import type { ArmName, Evidence, GuardConfig, Verdict } from '../guard/evidence.ts';
+import { beginStep, judge, observe, observeProbes, openGuards, type GuardStates } from '../guard/judge.ts';
 import { pause, type Host } from '../host.ts';
 import type { ResultEvent } from '../rollout/events.ts';
 import {
   environmentNames,
+  releaseOf,
   unfinished,
   type InstanceRecord,
   type InstanceState,
+  type Rollout,
   type State,
 } from '../rollout/rollout.ts';
 import { planOf } from './effects.ts';
 
 export type WatchWorld = {
   readonly host: Host;
+  /** Limits for a rollout that brought none. */
   readonly guardConfig: () => GuardConfig;
   readonly state: () => State;
   readonly submit: (event: ResultEvent) => Promise<unknown>;
@@ -37,14 +32,16 @@ export type WatchWorld = {
 
 const judgeEveryMs = 200;
 const failuresUntilUnready = 2;
+/** How often the journal hears of evidence that changes no decision: a flapping guard must not fill it. */
+const newsEveryMs = { stepping: 1_000, paused: 5_000, baking: 60_000 };
 
 export class Watch {
   readonly #world: WatchWorld;
   #guards: GuardStates;
   #step = '';
-  #lastSignature = '';
   #verdict: Verdict | undefined;
-  readonly #failures = new Map<string, number>();
+  /** Failed probes in a row by nonce, of the instances that an environment has now. */
+  readonly #failures = { blue: new Map<string, number>(), green: new Map<string, number>() };
 
   constructor(world: WatchWorld) {
     this.#world = world;
@@ -69,7 +66,9 @@ export class Watch {
     this.#enterStep();
     for (const sample of frame.environments) {
       const arm = armNameOf(this.#world.state(), sample.environment);
-      if (arm === undefined || sample.requests === 0) continue;
+      // A late answer of a release that has left is no evidence on the one that came.
+      const isPresent = this.#world.state().environments[sample.environment].release === sample.release;
+      if (arm === undefined || !isPresent || sample.requests === 0) continue;
       const { requests, units, failedUnits, latenciesMs } = sample;
       const failed = Object.values(sample.errors).reduce((sum, each) => sum + each, 0);
       const t = this.#world.host.clock.now();
@@ -84,19 +83,18 @@ export class Watch {
     }
   }
 
-  /** Judges once; hands in an event when the verdict or a guard's state is another one than before. */
+  /** Judges once; hands in an event when the verdict or a guard's state is another than the journal's. */
   async judge(): Promise<void> {
     this.#enterStep();
-    if (!isGuarded(this.#world.state())) {
+    const rollout = unfinished(this.#world.state());
+    if (!rollout || !isGuarded(rollout)) {
       this.#verdict = undefined;
       return;
     }
     const at = this.#world.host.clock.now();
     const verdict = judge(this.#guards, at);
     this.#verdict = verdict;
-    const signature = [this.#step, verdict.kind, ...verdict.evidence.map((each) => each.state)].join();
-    if (signature === this.#lastSignature) return;
-    this.#lastSignature = signature;
+    if (!isNews(rollout, verdict, at)) return;
     const { kind, text, evidence } = verdict;
     await this.#world.submit({ kind: 'guards-judged', verdict: kind, text, evidence, at });
   }
@@ -109,7 +107,8 @@ export class Watch {
     const step = rollout ? `${rollout.number}/${index}` : '';
     if (step === this.#step) return;
     const isSameRollout = step.split('/')[0] === this.#step.split('/')[0];
-    this.#guards = isSameRollout ? beginStep(this.#guards) : openGuards(this.#world.guardConfig());
+    const limits = rollout?.guardLimits ?? this.#world.guardConfig();
+    this.#guards = isSameRollout ? beginStep(this.#guards) : openGuards(limits);
     this.#step = step;
   }
 
@@ -117,8 +116,10 @@ export class Watch {
     while (!signal.aborted) {
       const { release, role } = this.#world.state().environments[name];
       const isWatched = release !== undefined && role !== 'empty';
-      const intervalMs = isWatched ? this.#world.specOf(release).health.intervalMs : 200;
+      const found = isWatched ? releaseOf(this.#world.state(), release) : undefined;
+      const intervalMs = found?.health.intervalMs ?? 200;
       if (isWatched) await this.#probeAll(name, release);
+      else this.#failures[name].clear();
       await pause(this.#world.host.clock, intervalMs, signal);
     }
   }
@@ -142,8 +143,9 @@ export class Watch {
   }
 
   async #note(environment: EnvironmentName, record: InstanceRecord, health: InstanceHealth): Promise<void> {
-    const failures = health.state === 'ready' ? 0 : (this.#failures.get(record.nonce) ?? 0) + 1;
-    this.#failures.set(record.nonce, failures);
+    const failed = this.#failures[environment];
+    const failures = health.state === 'ready' ? 0 : (failed.get(record.nonce) ?? 0) + 1;
+    failed.set(record.nonce, failures);
     const state = settledState(record.state, health.state, failures);
     const present = this.#world
       .state()
@@ -179,7 +181,23 @@ function armNameOf(state: State, environment: EnvironmentName): ArmName | undefi
   return role === 'candidate' || role === 'stable' ? role : undefined;
 }
 
-function isGuarded(state: State): boolean {
-  const phase = unfinished(state)?.phase.kind;
-  return phase === 'stepping' || phase === 'paused' || phase === 'baking';
+function isGuarded({ phase }: Rollout): boolean {
+  return phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
+}
+
+/** Compared with the journal, not with what was said last: a step that is entered again has heard nothing. */
+function isNews({ guards, phase }: Rollout, verdict: Verdict, at: number): boolean {
+  if (guards.verdict !== verdict.kind || guards.evidence.length === 0) return true;
+  const known = statesOf(guards.evidence);
+  const seen = statesOf(verdict.evidence);
+  const changed = Object.keys(seen).filter((guard) => seen[guard] !== known[guard]);
+  if (changed.length === 0) return false;
+  // K6: evidence that is gone must not promote, so a hold hears of it at once.
+  if (phase.kind !== 'baking' && changed.some((guard) => known[guard] === 'clear')) return true;
+  const heardAt = Math.max(...guards.evidence.map((each) => each.t));
+  return at - heardAt >= newsEveryMs[phase.kind as keyof typeof newsEveryMs];
+}
+
+function statesOf(evidence: readonly Evidence[]): Record<string, string> {
+  return Object.fromEntries(evidence.map(({ guard, state }) => [guard, state]));
 }

@@ -3,6 +3,13 @@
 
 export type ArmName = 'candidate' | 'stable';
 
+/** Limits of all guards, sealed with a rollout when it begins. */
+export type GuardConfig = {
+  readonly errors: { readonly max: number; readonly minUnits: number };
+  readonly latency: { readonly max: number; readonly minUnits: number; readonly overMs: number };
+  readonly unavailableMs: number;
+};
+
 /**
  * One arm's measurements since the previous one; t is wall time in ms. Requests are those with a cohort
  * key.

@@ -2,15 +2,9 @@
 // absolute limit and the candidate's share is below twice the stable's: the cause is outside the release,
 // so hold, neither back nor on. K6: no evidence is `continue` with a reason; the rollout machine never
 // promotes on it.
-import type { Evidence, HealthObservation, Observation, Verdict } from './evidence.ts';
+import type { Evidence, GuardConfig, HealthObservation, Observation, Verdict } from './evidence.ts';
 import { healthEvidence, observeHealth, openHealthGuard, type HealthGuardState } from './health-guard.ts';
 import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } from './share-guard.ts';
-
-export type GuardConfig = {
-  readonly errors: { readonly max: number; readonly minUnits: number };
-  readonly latency: { readonly max: number; readonly minUnits: number; readonly overMs: number };
-  readonly unavailableMs: number;
-};
 
 /** The states of all guards of one step: plain JSON, the same bits for the same observations. */
 export type GuardStates = {

@@ -2,7 +2,7 @@
 // those that `decide` refuses are never journaled. `at` is wall time, ms, given by whoever submits: decide
 // has no clock.
 import type { EnvironmentName, Override, SessionPolicy } from '../api/route-table.ts';
-import type { Evidence, VerdictKind } from '../guard/evidence.ts';
+import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { InstanceState, Release, Step } from './rollout.ts';
 
 type Request = { readonly at: number; readonly actor: string };
@@ -19,6 +19,7 @@ export type VerbEvent = Request &
         readonly standbyMs: number;
         readonly sessions: SessionPolicy;
         readonly cutAfterMs?: number;
+        readonly guardLimits?: GuardConfig;
       }
     | { readonly kind: 'promote-requested'; readonly toPercent?: number; readonly isFull: boolean }
     | { readonly kind: 'pause-requested' }
@@ -31,6 +32,8 @@ export type VerbEvent = Request &
         readonly reason: string;
         readonly to: string;
         readonly isEmergency: boolean;
+        /** Id of an override that may stand for the same wish: whoever is second does nothing. */
+        readonly request?: string;
       }
     | { readonly kind: 'route-use-requested'; readonly route: string }
   );
@@ -71,7 +74,14 @@ export type ResultEvent = { readonly at: number } & (
       readonly environment: EnvironmentName;
       readonly nonces: readonly string[];
     }
-  | { readonly kind: 'revival-failed'; readonly environment: EnvironmentName; readonly text: string }
+  | {
+      readonly kind: 'revival-failed';
+      readonly environment: EnvironmentName;
+      readonly text: string;
+      /** Planned instances of which nothing lives: their records go. */
+      readonly gone?: readonly string[];
+    }
+  | { readonly kind: 'environment-stopping'; readonly environment: EnvironmentName }
   | {
       readonly kind: 'environment-stopped';
       readonly environment: EnvironmentName;

@@ -17,6 +17,7 @@ import {
   nextStep,
   occupy,
   openRollbackTo,
+  resumeStep,
   startRollback,
   swapAndRollBack,
   withEnvironment,
@@ -42,6 +43,8 @@ export function afterResult(state: State, event: ResultEvent): State {
       return revived(state, event);
     case 'revival-failed':
       return revivalFailed(state, event);
+    case 'environment-stopping':
+      return stopping(state, event);
     case 'environment-stopped':
       return stopped(state, event);
     case 'environment-proven':
@@ -127,10 +130,19 @@ function revived(state: State, event: Result<'environment-revived'>): State {
 }
 
 function revivalFailed(state: State, event: Result<'revival-failed'>): State {
-  const { revival } = state.environments[event.environment];
+  const { revival, instances } = state.environments[event.environment];
   const attempts = revival.attempts + 1;
   const notBefore = event.at + Math.min(30_000, 500 * 2 ** attempts);
-  return withEnvironment(state, event.environment, { revival: { attempts, notBefore } });
+  return withEnvironment(state, event.environment, {
+    revival: { attempts, notBefore },
+    instances: instances.filter((each) => each.state !== 'planned' || !event.gone?.includes(each.nonce)),
+  });
+}
+
+function stopping(state: State, event: Result<'environment-stopping'>): State {
+  const { role, instances } = state.environments[event.environment];
+  if (role !== 'empty' || instances.length === 0) return state;
+  return withEnvironment(state, event.environment, { isStopping: true });
 }
 
 function stopped(state: State, event: Result<'environment-stopped'>): State {
@@ -148,8 +160,8 @@ function proven(state: State, event: Result<'environment-proven'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'proving') return state;
   if (rollout.kind !== 'rollback') return enterStep(state, 0, event.at);
-  const { trigger, reason, actor, marks } = rollout.rollback!;
-  const swapped = swapAndRollBack(state, { trigger, reason, actor, at: event.at });
+  const { marks, ...wish } = rollout.rollback!;
+  const swapped = swapAndRollBack(state, { ...wish, at: event.at });
   const rollback = { ...swapped.rollout!.rollback!, marks: { triggered: marks.triggered } };
   return withRollout(swapped, { rollback });
 }
@@ -276,7 +288,7 @@ function judged(state: State, event: Result<'guards-judged'>): State {
     return holdAndAsk(known, rollout, event.text, event.at, true);
   }
   if (phase.kind === 'paused' && phase.isByGuards && isAllClear(known.rollout!)) {
-    return enterStep(known, phase.step, event.at);
+    return resumeStep(known, phase.step, event.at);
   }
   return known;
 }
@@ -316,6 +328,9 @@ function adoptOverride(state: State, event: Result<'override-found'>): State {
     adoptedOverrides: [...state.adoptedOverrides, id].slice(-100),
     endsOverrides: [...state.endsOverrides, id].slice(-20),
   };
+  // Whoever is second does nothing: the controller was asked for the same and has begun.
+  const isAnswered = [state.rollout, ...state.ended].some((each) => each?.rollback?.request === id);
+  if (isAnswered) return known;
   const rollout = unfinished(known);
   const cause = { trigger: 'emergency', reason, actor, at: event.at } as const;
   const isAway = kind === 'brake' ? rollout?.candidate.environment === environment : true;
@@ -371,12 +386,15 @@ function prepareDeadlineText(rollout: Rollout): string {
 
 function holdOver(state: State, rollout: Rollout, at: number): State {
   if (rollout.phase.kind !== 'stepping') return state;
-  const { step, holdMs = 0, unknownHolds } = rollout.phase;
+  const { step, unknownHolds } = rollout.phase;
+  // After a pause `holdMs` is what was left of the hold; evidence is waited for in whole ones.
+  const holdMs = rollout.steps[step]!.holdMs ?? 0;
   if (isAllClear(rollout)) return nextStep(state, step, at);
   if (unknownHolds + 1 >= 3) return holdAndAsk(state, rollout, missingText(rollout), at, true);
   return withPhase(state, {
     ...rollout.phase,
     since: at,
+    holdMs,
     holdUntil: at + holdMs,
     unknownHolds: unknownHolds + 1,
   });

@@ -8,7 +8,7 @@ import type {
   SessionPolicy,
   SpeechRoute,
 } from '../api/route-table.ts';
-import type { Evidence, VerdictKind } from '../guard/evidence.ts';
+import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 
 /** Immutable, numbered r1, r2 …: all that a rollback must bring back together (K10). */
 export type Release = {
@@ -75,6 +75,8 @@ export type Environment = {
   readonly standbyUntil?: number;
   /** Failed attempts to bring a dead instance back, and when the next may begin. */
   readonly revival: { readonly attempts: number; readonly notBefore: number };
+  /** Its instances are being ended: whoever wants the release back waits, and starts it anew (K9). */
+  readonly isStopping?: true;
   /** Cut what is still connected this long after emptying began: an operator's `--cut-after`. */
   readonly cutAfterMs?: number;
 };
@@ -153,6 +155,8 @@ export type Rollout = {
   readonly startedAt: number;
   readonly startedBy: string;
   readonly cutAfterMs?: number;
+  /** The limits in crossfade.yaml when it began; absent in older journals. */
+  readonly guardLimits?: GuardConfig;
   readonly phase: Phase;
   readonly guards: {
     readonly verdict: VerdictKind;
@@ -167,6 +171,8 @@ export type Rollout = {
     readonly leftConnections: number;
     /** A rollback to another release than the stable one goes on there when this one is done. */
     readonly thenTo?: string;
+    /** The id with which the gateway was asked for the same, if it was. */
+    readonly request?: string;
   };
 };
 

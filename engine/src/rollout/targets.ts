@@ -24,8 +24,7 @@ export function rollbackDestination(state: State, to: string): Destination {
 
 function previous(state: State): Destination {
   const rollout = unfinished(state);
-  if (rollout && rollout.kind !== 'rollback' && rollout.stable)
-    return { kind: 'found', release: rollout.stable.release };
+  if (rollout?.stable) return { kind: 'found', release: rollout.stable.release };
   const present = stableRelease(state);
   const found = onceStable(state).find((id) => id !== present && !state.rolledBackFrom.includes(id));
   if (found) return { kind: 'found', release: found };

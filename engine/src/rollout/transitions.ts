@@ -17,7 +17,10 @@ import {
 
 const noGuards = { verdict: 'continue', text: 'nothing measured yet', evidence: [] } as const;
 
-export type RolloutRequest = Pick<Rollout, 'kind' | 'steps' | 'bakeMs' | 'standbyMs' | 'sessions'> & {
+export type RolloutRequest = Pick<
+  Rollout,
+  'kind' | 'steps' | 'bakeMs' | 'standbyMs' | 'sessions' | 'guardLimits'
+> & {
   readonly release: string;
   readonly at: number;
   readonly actor: string;
@@ -78,11 +81,11 @@ function keepEnded(state: State): readonly Rollout[] {
   return state.rollout ? [...state.ended, state.rollout].slice(-50) : state.ended;
 }
 
-/** Takes the idle environment for the release, emptying it first when another release is still in it. */
+/** Takes the idle environment for the release; what must not be reused there is emptied first. */
 function claim(state: State, rollout: Rollout, place: Rollout['candidate'], at: number): State {
   const current = state.environments[place.environment];
-  const isSame = current.release === place.release;
-  if (current.instances.length > 0 && !isSame) {
+  const isReusable = current.release === place.release && !current.isStopping;
+  if (current.instances.length > 0 && !isReusable) {
     const emptied = empty(state, place.environment, at, rollout.cutAfterMs);
     return withPhase(emptied, { kind: 'preparing', stage: 'emptying', since: at });
   }
@@ -147,6 +150,15 @@ export function enterStep(state: State, index: number, at: number): State {
   return withRollout(state, { phase, guards: noGuards });
 }
 
+/** Goes on with a step that was paused: what was measured on it still holds. */
+export function resumeStep(state: State, index: number, at: number, holdMs?: number): State {
+  const { guards } = state.rollout!;
+  const entered = withRollout(enterStep(state, index, at), { guards });
+  const { phase } = entered.rollout!;
+  if (phase.kind !== 'stepping' || holdMs === undefined) return entered;
+  return withPhase(entered, { ...phase, holdMs });
+}
+
 export function nextStep(state: State, index: number, at: number): State {
   assert(index + 1 < state.rollout!.steps.length, 'no step after the last');
   return enterStep(state, index + 1, at);
@@ -167,7 +179,9 @@ export function complete(state: State, at: number, as: 'completed' | 'superseded
 }
 
 export function becomeStable(state: State, release: string, salt: string): State {
-  return { ...state, salt, stableHistory: [...state.stableHistory, release].slice(-200) };
+  // What serves again is no longer a release to keep away from.
+  const rolledBackFrom = state.rolledBackFrom.filter((each) => each !== release);
+  return { ...state, salt, rolledBackFrom, stableHistory: [...state.stableHistory, release].slice(-200) };
 }
 
 export type RollbackCause = {
@@ -176,6 +190,7 @@ export type RollbackCause = {
   readonly actor: string;
   readonly at: number;
   readonly thenTo?: string;
+  readonly request?: string;
 };
 
 /** K5: weights first. While preparing no traffic has moved, so the rollout just fails. */
@@ -196,7 +211,7 @@ function enterRollback(state: State, cause: RollbackCause): State {
   const blamed = isBlamed
     ? [...state.rolledBackFrom, rollout.candidate.release].slice(-200)
     : state.rolledBackFrom;
-  const { trigger, reason, actor, thenTo } = cause;
+  const { trigger, reason, actor, thenTo, request } = cause;
   const marks = { triggered: cause.at };
   return withRollout(
     { ...state, rolledBackFrom: blamed },
@@ -209,6 +224,7 @@ function enterRollback(state: State, cause: RollbackCause): State {
         marks,
         leftConnections: 0,
         ...(thenTo !== undefined && { thenTo }),
+        ...(request !== undefined && { request }),
       },
     },
   );
@@ -269,15 +285,13 @@ export function openRollbackTo(state: State, release: string, cause: Omit<Rollba
     at: cause.at,
     actor: cause.actor,
   });
-  const { trigger, reason, actor } = cause;
-  const marks = { triggered: cause.at };
-  const known = withRollout(opened, { rollback: { trigger, reason, actor, marks, leftConnections: 0 } });
-  const target = environmentHolding(state, release);
-  if (!target || state.environments[target].role !== 'standby') return known;
-  const isReady = state.environments[target].instances.some((each) => each.state === 'ready');
-  return isReady ? swapAndRollBack(known, cause) : known;
-}
-
-function environmentHolding(state: State, release: string): EnvironmentName | undefined {
-  return (['blue', 'green'] as const).find((name) => state.environments[name].release === release);
+  // Its own `thenTo` is this very rollback: kept, it would begin again for ever.
+  const { trigger, reason, actor, at, request } = cause;
+  const wish = { trigger, reason, actor, ...(request !== undefined && { request }) };
+  const known = withRollout(opened, {
+    rollback: { ...wish, marks: { triggered: at }, leftConnections: 0 },
+  });
+  const target = Object.values(state.environments).find((each) => each.release === release);
+  const isReady = target?.role === 'standby' && target.instances.some((each) => each.state === 'ready');
+  return isReady ? swapAndRollBack(known, { ...wish, at }) : known;
 }

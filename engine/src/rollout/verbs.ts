@@ -5,15 +5,15 @@ import type { ErrorCode } from '../errors.ts';
 import type { Refusal } from './decide.ts';
 import type { Event, VerbEvent } from './events.ts';
 import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
-import { rollbackDestination } from './targets.ts';
+import { rollback } from './rollback.ts';
 import {
   complete,
   empty,
   enterStep,
   handOver,
   nextStep,
-  openRollbackTo,
   openRollout,
+  resumeStep,
   startRollback,
   withPhase,
   withRollout,
@@ -98,10 +98,8 @@ function deploy(state: State, event: Verb<'deploy-requested'>): VerbOutcome {
   }
   const base = running ? supersede(state, running, event) : state;
   const isFirst = stableRelease(base) === undefined;
-  const { release, steps, bakeMs, standbyMs, sessions, at, actor, cutAfterMs } = event;
-  const kind = isFirst ? 'first' : event.way;
-  const cut = cutAfterMs === undefined ? {} : { cutAfterMs };
-  return next(openRollout(base, { release, steps, bakeMs, standbyMs, sessions, at, actor, kind, ...cut }));
+  const { way, kind: _verb, ...request } = event;
+  return next(openRollout(base, { ...request, kind: isFirst ? 'first' : way }));
 }
 
 /** The baking candidate is stable from now on, and the old side gives up its place. */
@@ -197,10 +195,7 @@ function resume(state: State, event: Verb<'resume-requested'>): VerbOutcome {
       '`crossfade promote` or `crossfade abort`',
     );
   }
-  const entered = enterStep(state, step, event.at);
-  const phase = entered.rollout!.phase;
-  if (phase.kind !== 'stepping' || remainingMs === undefined) return next(entered);
-  return next(withPhase(entered, { ...phase, holdMs: remainingMs }));
+  return next(resumeStep(state, step, event.at, remainingMs));
 }
 
 function abort(state: State, event: Verb<'abort-requested'>): VerbOutcome {
@@ -226,47 +221,21 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
   if (!last || last.kind === 'rollback' || (kind !== 'failed' && kind !== 'rolled-back')) {
     return refused('illegal-verb', last ? phaseText(last) : 'no rollout was made', 'see `crossfade status`');
   }
-  const { steps, bakeMs, standbyMs, sessions } = last;
-  const { release } = last.candidate;
+  const { steps, bakeMs, standbyMs, sessions, cutAfterMs, guardLimits } = last;
   return next(
     openRollout(state, {
       kind: last.kind,
-      release,
+      release: last.candidate.release,
       steps,
       bakeMs,
       standbyMs,
       sessions,
       at: event.at,
       actor: event.actor,
+      ...(cutAfterMs !== undefined && { cutAfterMs }),
+      ...(guardLimits && { guardLimits }),
     }),
   );
-}
-
-function rollback(state: State, event: Verb<'rollback-requested'>): VerbOutcome {
-  const rollout = unfinished(state);
-  if (rollout?.kind === 'rollback' && rollout.phase.kind !== 'stuck') return next(state);
-  const destination = rollbackDestination(state, event.to);
-  if (rollout && !rollout.stable) return abort(state, { ...event, kind: 'abort-requested' });
-  if (destination.kind === 'none') return refused('unknown-destination', destination.text, destination.hint);
-  const { release } = destination;
-  const { reason, actor, at } = event;
-  const cause = { trigger: event.isEmergency ? 'emergency' : 'operator', reason, actor, at } as const;
-  if (!rollout) {
-    if (release === stableRelease(state)) {
-      return refused('refused', `${release} already serves the service`, 'see `crossfade releases`');
-    }
-    return next(openRollbackTo(state, release, cause));
-  }
-  if (rollout.phase.kind === 'rolling-back') return next(state);
-  if (release === rollout.candidate.release) {
-    return refused(
-      'refused',
-      `${release} is what is being rolled out`,
-      '`crossfade rollback` without a destination',
-    );
-  }
-  const thenTo = release === rollout.stable!.release ? {} : { thenTo: release };
-  return next(startRollback(state, { ...cause, ...thenTo }));
 }
 
 function useRoute(state: State, event: Verb<'route-use-requested'>): VerbOutcome {
