@@ -1,8 +1,8 @@
 // The two journals pass one suite; what is SQLite's own (hash chain, schema, speed of opening) stands below
 // it.
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -10,7 +10,11 @@ import { SimJournal } from '../sim/disk.ts';
 import { SqliteJournal } from '../src/controller/journal-sqlite.ts';
 import { journalSuite } from './journal-shared.ts';
 
-const freshPath = (): string => join(mkdtempSync(join(tmpdir(), 'crossfade-journal-')), 'crossfade.db');
+const root = mkdtempSync(join(tmpdir(), 'crossfade-journal-'));
+let folders = 0;
+after(() => rmSync(root, { recursive: true, force: true }));
+
+const freshPath = (): string => join(root, `journal-${folders++}.db`);
 
 journalSuite('sqlite', {
   make: async () => {

@@ -1,4 +1,5 @@
 // `crossfade deploy [full | canary PERCENT]`: move traffic to a release, at once or in steps.
+import { resolve } from 'node:path';
 import { durationMs } from '../config.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { runVerb, type VerbOptions } from './verb.ts';
@@ -33,7 +34,8 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
     way,
     percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
     ref,
-    path,
+    // As people type it: relative to where they stand.
+    path: path === undefined ? undefined : resolve(path),
     release,
     routes: routes?.split(',').map((each) => each.trim()),
     allowDirty,

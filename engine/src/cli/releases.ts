@@ -1,4 +1,5 @@
 // `crossfade releases [--create]`: what was made, what it is made of, and what became of it.
+import { resolve } from 'node:path';
 import type { ExitCode } from '../errors.ts';
 import { controlClient, type GlobalOptions } from './connection.ts';
 import { print, printJson, renderReleases, say } from './render.ts';
@@ -14,7 +15,8 @@ export type ReleasesOptions = GlobalOptions & {
 export async function releases(options: ReleasesOptions): Promise<ExitCode> {
   const client = controlClient(options);
   if (options.create) {
-    const { ref, path, routes, allowDirty } = options;
+    const { ref, routes, allowDirty } = options;
+    const path = options.path === undefined ? undefined : resolve(options.path);
     const request = { ref, path, routes: routes?.split(',').map((each) => each.trim()), allowDirty };
     const answer = await client.verb('releases', request);
     if (options.json) printJson(answer);
