@@ -264,14 +264,14 @@ export class Crowd {
   readonly #stop = new AbortController();
   readonly #loops: Promise<void>[];
 
-  constructor(stage: Stage, callers = 4, pauseMs = 8) {
-    this.#loops = Array.from({ length: callers }, (_, index) => this.#loop(stage, index, pauseMs));
+  constructor(stage: Stage, callers = 4, pauseMs = 8, path = '/') {
+    this.#loops = Array.from({ length: callers }, (_, index) => this.#loop(stage, index, pauseMs, path));
   }
 
-  async #loop(stage: Stage, caller: number, pauseMs: number): Promise<void> {
+  async #loop(stage: Stage, caller: number, pauseMs: number, path: string): Promise<void> {
     for (let turn = 0; !this.#stop.signal.aborted; turn++) {
       try {
-        const { status, release } = await stage.ask('/', { 'x-crossfade-key': `user-${caller}-${turn}` });
+        const { status, release } = await stage.ask(path, { 'x-crossfade-key': `user-${caller}-${turn}` });
         this.answered++;
         this.byRelease.set(release ?? '', (this.byRelease.get(release ?? '') ?? 0) + 1);
         if (status !== 200) this.failures.push(`${status} from ${release}`);
@@ -285,5 +285,10 @@ export class Crowd {
   async end(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#loops);
+  }
+
+  /** So that a test that fails does not go on asking for ever. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.end();
   }
 }

@@ -2,7 +2,8 @@
 // the owner fails. One owner at a time; ownership moves in one step, in `#own` (S2, S3, S4). C1 a failure is
 // answered at once, by event; the send path never ends the session. C2 while no route works the session
 // buffers and goes on trying. C3 a rival that hears everything since the watermark takes over without a new
-// connection. Planned switches are in crossing.ts, the choice of routes in failover.ts.
+// connection. C4 a word that is final leaves the partial. Planned switches are in crossing.ts, the choice of
+// routes in failover.ts.
 import { cross, type Crossing } from './crossing.ts';
 import { describeEnding, treatmentOf, type Ending } from './ending.ts';
 import { Epoch, type EpochEvent, type EpochSources, type Final } from './epoch.ts';
@@ -41,6 +42,7 @@ const READY_MS = 75_000;
 const LATE_FINAL_SAMPLES = 4_800;
 const CONFIRM_SAMPLES = 16_000;
 const END_MS = 10_000;
+const NO_PARTIAL = { epoch: undefined, words: [] };
 
 /** Carries one session. */
 export class Carrier {
@@ -60,7 +62,8 @@ export class Carrier {
   #isClosed = false;
   #emptyOn: string | undefined;
   #lastHealth: EpochHealth['kind'] = 'healthy';
-  #lastPartial: readonly Word[] = [];
+  /** What the app shows as not final yet, and who heard it. */
+  #partial: { readonly epoch: Epoch | undefined; readonly words: readonly Word[] } = NO_PARTIAL;
 
   constructor(parts: CarrierParts) {
     this.#parts = parts;
@@ -202,15 +205,34 @@ export class Carrier {
     if (this.#state !== 'live' && this.#state !== 'switching' && !this.#isEnding) this.#moveState('live');
     if (final.words.length > 0) this.#emptyOn = undefined;
     if (commit) events.commit(commit, final);
+    this.#trimPartial();
   }
 
   #heardPartial(epoch: Epoch, words: readonly Word[]): void {
     if (epoch !== this.#owner) return;
-    const watermarkS = this.#parts.ledger.watermark / 16_000;
-    const fresh = words.filter((word) => word.endS > watermarkS + 0.05);
+    const fresh = words.filter((word) => this.#isPending(word));
     if (fresh.length === 0) return;
-    this.#lastPartial = fresh;
+    this.#partial = { epoch, words: fresh };
     this.#parts.events.partial(epoch, fresh, false);
+  }
+
+  /** C4: not every vendor sends a partial after a final, and some send none at all. */
+  #trimPartial(): void {
+    const { epoch, words } = this.#partial;
+    const left = words.filter((word) => this.#isPending(word));
+    if (!epoch || left.length === words.length) return;
+    this.#partial = left.length === 0 ? NO_PARTIAL : { epoch, words: left };
+    this.#parts.events.partial(epoch, left, epoch !== this.#owner);
+  }
+
+  /** Whoever heard the partial will not confirm it. */
+  #tellStale(): void {
+    const { epoch, words } = this.#partial;
+    if (epoch) this.#parts.events.partial(epoch, words, true);
+  }
+
+  #isPending(word: Word): boolean {
+    return word.endS > this.#parts.ledger.watermark / 16_000 + 0.05;
   }
 
   #closed(epoch: Epoch, ending: Ending): void {
@@ -277,8 +299,7 @@ export class Carrier {
   async #recover(reason: string): Promise<void> {
     if (this.#isRecovering) return;
     this.#isRecovering = true;
-    if (this.#lastPartial.length > 0 && this.#owner)
-      this.#parts.events.partial(this.#owner, this.#lastPartial, true);
+    this.#tellStale();
     if (!this.#isEnding && this.#state !== 'idle') this.#moveState('switching');
     while (!this.#isClosed) {
       const choice = nextRoute(
@@ -346,6 +367,7 @@ export class Carrier {
     this.#parts.transcript.beginTenure(epoch, old);
     this.#parts.events.epoch(epoch, reason);
     for (const final of epoch.held.splice(0)) if (this.#owner === epoch) this.#commit(epoch, final);
+    if (this.#partial.epoch !== epoch) this.#tellStale();
     this.#parts.waits.look();
   }
 

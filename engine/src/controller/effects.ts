@@ -164,7 +164,7 @@ async function pushTable(world: EffectWorld, effect: Of<'push-table'>, signal: A
   await overtake(world, answer.inUse);
 }
 
-/** A release whose environment file cannot be read has no relay headers; it must not hold up a rollback (K5). */
+/** An environment file that cannot be read leaves relays without headers; it holds up no rollback (K5). */
 async function giveSecrets(world: EffectWorld): Promise<void> {
   try {
     await world.gateway.giveSecrets(world.secrets());

@@ -23,8 +23,8 @@ export type CodedSpeaker = 1 | 2;
 export type SpokenWord = { readonly text: string; readonly startSample: number; readonly endSample: number };
 
 /**
- * Two check characters over text and order, so that a word with a cut or a doubled part is not recognised. The
- * first changes with every symbol that is missing: no square is −5 modulo the 37 symbols.
+ * Two check characters over text and order, so that a word with a cut or a doubled part is not recognised.
+ * The first changes with every symbol that is missing: no square is −5 modulo the 37 symbols.
  */
 export function checkSymbols(symbols: readonly number[]): readonly [number, number] {
   let sum = 0;
