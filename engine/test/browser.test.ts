@@ -171,7 +171,7 @@ function assertSameSpeech(shown: readonly string[], expected: readonly string[])
 
 /** Length of the longest common subsequence of words. */
 function commonWords(one: readonly string[], other: readonly string[]): number {
-  let row = new Array<number>(other.length + 1).fill(0);
+  let row = Array.from({ length: other.length + 1 }, () => 0);
   for (const word of one) {
     const next = [0];
     other.forEach((each, at) => next.push(each === word ? row[at]! + 1 : Math.max(row[at + 1]!, next[at]!)));
