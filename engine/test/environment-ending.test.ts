@@ -1,9 +1,7 @@
 // The process driver ends, restarts and leaves alone: whole groups, with time to drain, never a stranger.
 // Its other tests stand in environment-process.test.ts.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import * as fs from 'node:fs';
-import * as net from 'node:net';
 import { test } from 'node:test';
 import { host, openApp } from './environment-app.ts';
 import { eventually, prepare, ready, temporaryFolder } from './environment-shared.ts';
@@ -34,7 +32,6 @@ test('a stranger under a recorded pid is never signalled, and a new instance is 
     const again = await prepare(each, spec, { existing: plans });
     context.after(() => each.stop(again.planned, 0));
     assert.notEqual(again.planned[0]?.nonce, plan!.nonce);
-    await each.restart(plan!, spec);
     await each.stop(plans, 0);
     assert.equal(await host.processes.startTime(stranger.pid), stranger.startedAt);
     forge();
@@ -84,32 +81,6 @@ test('what a killed leader leaves behind is ended, by who saw it or by its port'
     await (start === silent ? driver : subject.driver()).stop(plans, 5000);
     assert.equal(await subject.alive(), 0);
   }
-});
-
-test('a dead instance starts again under its nonce and port; a live one is left alone', async (context) => {
-  const subject = await openApp(context);
-  const driver = subject.driver();
-  const spec = await subject.spec('r1', 'good');
-  const { plans } = await ready(context, driver, spec);
-  await driver.restart(plans[0]!, spec);
-  assert.equal(subject.starts(), 1);
-  await subject.kill(plans[0]!);
-  await driver.restart(plans[0]!, spec);
-  await eventually('it is ready', async () => (await driver.health(plans[0]!, spec)).state === 'ready');
-  assert.equal(subject.starts(), 2);
-});
-
-test('an instance whose port is taken meanwhile is not started again', async (context) => {
-  const subject = await openApp(context);
-  const driver = subject.driver();
-  const spec = await subject.spec('r1', 'good');
-  const { plans } = await ready(context, driver, spec);
-  await subject.kill(plans[0]!);
-  const server = net.createServer().listen(plans[0]!.port, '127.0.0.1');
-  await once(server, 'listening');
-  context.after(() => server.close());
-  await assert.rejects(driver.restart(plans[0]!, spec), { code: 'port-in-use' });
-  assert.equal(subject.starts(), 1);
 });
 
 test('a grown log is cut while its writer goes on, and three copies of it are kept', async (context) => {

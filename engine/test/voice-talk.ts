@@ -15,7 +15,7 @@ export class Talk {
   readonly caller: Caller;
   /** Routes that carried it, in order. */
   readonly routes: string[] = [];
-  /** What went wrong on the way, for the message of a test that fails. */
+  /** What went wrong on the way. */
   readonly troubles: string[] = [];
   #speaking: Promise<void> = Promise.resolve();
 
@@ -141,6 +141,8 @@ export type Figures = {
   readonly handovers: number;
   readonly failovers: number;
   readonly slowestHandoverMs: number;
+  /** What callers noticed of failures, by caller. */
+  readonly troubles: readonly string[];
 };
 
 /** Asserts that no caller lost, doubled or misplaced a word, that every ledger is whole, and sums them up. */
@@ -160,5 +162,6 @@ export function assertComplete(talks: readonly Talk[], reports: readonly CallerR
     handovers: moves.length,
     failovers: epochs - moves.length,
     slowestHandoverMs: Math.round(Math.max(0, ...moves.map(({ tookMs }) => tookMs))),
+    troubles: talks.flatMap(({ key, troubles }) => troubles.map((each) => `${key}: ${each}`)),
   };
 }

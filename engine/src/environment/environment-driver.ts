@@ -93,9 +93,6 @@ export interface EnvironmentDriver {
     readonly signal: AbortSignal;
   }): Promise<PrepareResult>;
 
-  /** Starts a dead instance again under its own nonce and port; backoff is the caller's. */
-  restart(plan: InstancePlan, spec: ReleaseSpec): Promise<void>;
-
   /** One probe of one instance, at most `spec.health.timeoutMs`; never rejects. */
   health(plan: InstancePlan, spec: ReleaseSpec): Promise<InstanceHealth>;
 

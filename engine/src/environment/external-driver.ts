@@ -3,7 +3,6 @@
 // The command runs once for a release: STATE/external/rN.json holds its URL; after a crash between the
 // two it runs again.
 // K6: without a proof nothing is ready. The nonce only names the instance; nobody there can prove it.
-import { CrossfadeError } from '../errors.ts';
 import { pause, writeDurably, type Host } from '../host.ts';
 import type {
   EnvironmentDriver,
@@ -72,13 +71,6 @@ export class ExternalDriver implements EnvironmentDriver {
       return { ...readiness, text: `${spec.release}: ${readiness.text}`, logTail: [] };
     const provenBy = spec.health.release.startsWith('header:') ? 'header' : 'health';
     return { kind: 'ready', instances: [plan], provenBy };
-  }
-
-  restart(plan: InstancePlan): Promise<void> {
-    const text = `${plan.url} of ${plan.release} is not run by crossfade and cannot be started again`;
-    return Promise.reject(
-      new CrossfadeError('refused', text, 'start it where it runs, or: crossfade rollback'),
-    );
   }
 
   async health(plan: InstancePlan, spec: ReleaseSpec): Promise<InstanceHealth> {

@@ -73,14 +73,13 @@ export class InstanceProcesses {
 
   /** SIGTERM to the group, SIGKILL after `graceMs`; resolves when nobody of it lives. Forgets the record. */
   async end(plan: InstancePlan, graceMs: number): Promise<void> {
-    await this.endGroup(plan, graceMs);
+    await this.#endGroup(plan, graceMs);
     this.#host.files.remove(this.#recordPath(plan));
     this.#host.files.remove(`${this.#recordPath(plan)}.new`);
     this.#seenAlive.delete(plan.nonce);
   }
 
-  /** As `end`, with the record kept: the instance will be started again. */
-  async endGroup(plan: InstancePlan, graceMs: number): Promise<void> {
+  async #endGroup(plan: InstancePlan, graceMs: number): Promise<void> {
     const group = await this.#ownGroup(plan);
     if (group === undefined) return;
     const { processes } = this.#host;

@@ -3,7 +3,7 @@
 // restarted controller, and ended as whole process groups (instance-process.ts).
 // K2: a plan is recorded before its process is spawned. K6: ready only by proof. K9 is the caller's: what is
 // stopped here is what the caller names, and what a failed `prepare` itself has started.
-import { CrossfadeError, errorText } from '../errors.ts';
+import { errorText } from '../errors.ts';
 import type { Host, ProcessIdentity } from '../host.ts';
 import type {
   EnvironmentDriver,
@@ -69,18 +69,6 @@ export class ProcessDriver implements EnvironmentDriver {
       await this.#endAll(started, this.#failedGraceMs);
       throw error;
     }
-  }
-
-  async restart(plan: InstancePlan, spec: ReleaseSpec): Promise<void> {
-    if (await this.#processes.living(plan)) return;
-    const folder = this.#releases.existing(spec);
-    await this.#processes.endGroup(plan, this.#failedGraceMs);
-    const groups = await this.#host.processes.listeningGroups(plan.port);
-    if (groups.length > 0) {
-      const text = `port ${plan.port} of ${plan.nonce} is taken by process group ${groups.join(', ')}`;
-      throw new CrossfadeError('port-in-use', text, 'prepare the environment again: crossfade retry');
-    }
-    await this.#processes.launch(plan, spec, folder);
   }
 
   async health(plan: InstancePlan, spec: ReleaseSpec): Promise<InstanceHealth> {

@@ -3,7 +3,6 @@
 // is made anew.
 // K3: so `ready` may be called again after any crash. A worktree keeps its commit from git's gc while it is
 // here; the ref that pins the release for good is made with the release, not here.
-import { CrossfadeError } from '../errors.ts';
 import { writeDurably, type Host, type RunResult } from '../host.ts';
 import { linkDependencies } from './dependency-links.ts';
 import type { PrepareFailure, ReleaseSpec } from './environment-driver.ts';
@@ -42,17 +41,6 @@ export class ReleaseFolders {
     const made = this.#turn.then(() => this.#made(spec, say, signal));
     this.#turn = made.catch(() => undefined);
     return made;
-  }
-
-  /** The folder of a release that is there already; throws when it is not. */
-  existing(spec: ReleaseSpec): string {
-    if (this.#isFinished(spec)) return this.#appFolder(spec);
-    const hint = `make it again: crossfade deploy --release ${spec.release}`;
-    throw new CrossfadeError(
-      'source',
-      `the folder of ${spec.release} is gone from ${this.#stateFolder}/releases`,
-      hint,
-    );
   }
 
   /** Removes every release folder, half-made ones too, whose release is not in `keep`. */
