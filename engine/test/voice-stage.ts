@@ -157,7 +157,7 @@ rollout:
   steps: [{ setWeight: 10, hold: ${hold} }, { setWeight: 25, hold: ${hold} }, { setWeight: 75, hold: ${hold} }]
   bake: 10m
   standby: 10m
-guards: { errors: { minUnits: 5 }, latency: { minUnits: 5 } }
+guards: { errors: { minUnits: 2 }, latency: { minUnits: 2 } }
 `;
 }
 

@@ -8,7 +8,7 @@ import { assertComplete, carried, ended, understood } from './voice-talk.ts';
 import { liveThrough } from './voice-story.ts';
 
 test('twenty-six callers keep every word through canary, rollback, blue-green, routes', async (t) => {
-  await using voice = await VoiceStage.open({ hold: '600ms' });
+  await using voice = await VoiceStage.open();
   const figures = await liveThrough(voice, { early: 16, late: 8, last: 2 });
   t.diagnostic(JSON.stringify(figures));
 });

@@ -300,22 +300,22 @@ export class SpeechSession {
     const startedAtMs = performance.now();
     const plan = await this.#keeper.fetch(request.reason);
     const before = this.#keeper.plan;
-    let reason = 'the session is stopping';
+    let reason: string | undefined;
     for (const route of plan.routes) {
       if (this.#isStopping) break;
       this.#keeper.adopt(plan);
       const owner = this.#carrier.owner;
       const isThere = owner !== undefined && !owner.isOver && isSameRoute(owner.plan, route);
-      if (isThere) return this.#handedOver({ moved: false, startedAtMs });
+      if (isThere) return this.#handedOver({ moved: false, startedAtMs, error: reason });
       const crossing = await this.#carrier.moveTo(route, request.silenceWaitMs ?? 10_000);
       if (crossing.isMoved) return this.#handedOver({ moved: true, startedAtMs });
       reason = crossing.reason ?? 'no reason given';
     }
     this.#keeper.adopt(before);
-    return this.#handedOver({ moved: false, startedAtMs, error: reason });
+    return this.#handedOver({ moved: false, startedAtMs, error: reason ?? 'the session is stopping' });
   }
 
-  #handedOver(result: { moved: boolean; startedAtMs: number; error?: string }): HandoverResult {
+  #handedOver(result: { moved: boolean; startedAtMs: number; error?: string | undefined }): HandoverResult {
     const handover = {
       moved: result.moved,
       tookMs: performance.now() - result.startedAtMs,
