@@ -108,7 +108,7 @@ export class Carrier {
   }
 
   /** Make-before-break to a route of the plan in force. */
-  async moveTo(route: PlanRoute, silenceWaitMs: number): Promise<Crossing> {
+  async moveTo(route: PlanRoute, silenceWaitMs: number, needsFreshToken = false): Promise<Crossing> {
     const { waits } = this.#parts;
     if (!this.#owner || this.#isRecovering) {
       await waits.until(() => this.#owner !== undefined && !this.#isRecovering, READY_MS);
@@ -117,8 +117,9 @@ export class Carrier {
     }
     const old = this.#owner;
     this.#dropRival();
-    const { route: current, isFresh } = await this.#parts.keeper.withToken(route, false);
+    const { route: current, isFresh } = await this.#parts.keeper.withToken(route, needsFreshToken);
     if (this.#isEnding || this.#owner !== old) return { isMoved: false, reason: 'overtaken' };
+    if (needsFreshToken && !isFresh) return { isMoved: false, reason: 'there is no fresh token' };
     const fresh = this.#open(current, isFresh);
     this.#rival = fresh;
     this.#moveState('switching');
@@ -176,7 +177,7 @@ export class Carrier {
     else if (event.kind === 'partial') this.#heardPartial(epoch, event.words);
     else if (event.kind === 'closed') this.#closed(epoch, event.ending);
     else if (event.kind === 'expiring' && epoch === this.#owner)
-      void this.moveTo(epoch.plan, END_MS).then(() => this.#parts.waits.look());
+      void this.moveTo(epoch.plan, END_MS, true).then(() => this.#parts.waits.look());
     this.#parts.waits.look();
   }
 

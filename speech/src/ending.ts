@@ -64,7 +64,8 @@ function treatmentOfError(type: string): Treatment {
 
 function treatmentOfClose(code: number, wasReady: boolean): Treatment {
   if (code === 1003 || code === 4004) return 'configuration';
-  if (code === 4001) return 'reauthorise';
+  // The vendor's word for a token that is not good, and the gateway's relay's.
+  if (code === 4001 || code === 4401) return 'reauthorise';
   if (code === 4005 || code === 4006) return 'quota';
   // A browser shows a refused handshake as a bare 1006: it may be the token.
   if (code === 1006 && !wasReady) return 'reauthorise';

@@ -25,6 +25,7 @@ test('close codes and Error types are treated as the vendor documents them', () 
   assert.equal(closed(1008), 'restart');
   assert.equal(closed(1011), 'elsewhere');
   assert.equal(closed(4001), 'reauthorise');
+  assert.equal(closed(4401), 'reauthorise');
   assert.equal(closed(4003), 'elsewhere');
   assert.equal(closed(4004), 'configuration');
   assert.equal(closed(4005), 'quota');

@@ -2,7 +2,8 @@
 // was answered for, and a socket dies after 300 s. An utterance ends at a pause, at a cut the session asks
 // for, or at the best gap when it gets long; then 1.2 s of zeros and the marker follow, because the server
 // drops what comes after the last silence. P1 utterances are reported in order. P2 a range without voice is
-// answered for here, without the vendor. Word ranges are estimated.
+// answered for here, without the vendor. P3 each socket needs a token that lives, so its end is announced. Word
+// ranges are estimated.
 import type { Ending } from './ending.ts';
 import type { PlanRoute } from './plan.ts';
 import type { OpenRoute, Route, RouteEvent, RouteOptions, RouteTraits } from './route.ts';
@@ -25,6 +26,8 @@ const TAIL_SAMPLES = 19_200;
 const FRAME_SAMPLES = 16_000;
 /** A spare socket is used within this age: the function that serves it dies at 300 s. */
 const SPARE_MS = 200_000;
+/** A token that ends within this time is announced as expiring; every utterance opens a socket with it. */
+const TOKEN_MARGIN_MS = 30_000;
 /** From the marker to its echo. */
 const ANSWER_MS = 8_000;
 const MIN_ANSWER_MS = 3_000;
@@ -57,6 +60,7 @@ class ModalParakeetRoute implements Route {
   #turns: Turn[] = [];
   #reportedTo = 0;
   #isReady = false;
+  #isExpiryTold = false;
   #isEnding = false;
   #isOver = false;
 
@@ -120,7 +124,17 @@ class ModalParakeetRoute implements Route {
     const turn = this.#spare && isFresh ? this.#spare : this.#open();
     this.#spare = this.#isEnding ? undefined : this.#open();
     this.#turns.push(turn);
+    this.#tellExpiry();
     return turn;
+  }
+
+  /** P3. */
+  #tellExpiry(): void {
+    const { relay, expiresAt = Infinity } = this.#plan;
+    const isNear = expiresAt - Date.now() < TOKEN_MARGIN_MS / this.#options.rate;
+    if (relay === undefined || !isNear || this.#isExpiryTold || this.#isEnding) return;
+    this.#isExpiryTold = true;
+    this.#hear({ kind: 'expiring', reason: 'the token of the relay ends soon' });
   }
 
   #open(): Turn {

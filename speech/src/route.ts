@@ -37,7 +37,7 @@ export type RouteEvent =
       readonly toSample: number;
       readonly isForced: boolean;
     }
-  /** The vendor announces its end: a planned switch is due. */
+  /** The vendor announces its end, or the token's is near: a planned switch with a fresh token is due. */
   | { readonly kind: 'expiring'; readonly reason: string }
   | { readonly kind: 'closed'; readonly ending: Ending };
 

@@ -1,6 +1,6 @@
 // A relay as the gateway has it, for trying things without a gateway: it takes the token as the first
 // message, opens the vendor's socket with the secret headers, says ready, and then carries frames both ways
-// unchanged. A wrong or missing first message closes with 4001.
+// unchanged. A wrong or missing first message closes with 4401.
 import { WebSocket, WebSocketServer } from 'ws';
 import { HttpListener } from './http-listener.ts';
 
@@ -9,8 +9,8 @@ export type RelayOptions = {
   /** The vendor's socket address. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The token that clients must send first. */
-  readonly token: string;
+  /** The token that clients must send first, or which ones are good now. */
+  readonly token: string | ((token: unknown) => boolean);
 };
 
 /** A running relay; `url` is what a plan's route names. */
@@ -43,7 +43,9 @@ function admit(client: WebSocket, options: RelayOptions): void {
     } catch {
       // Whatever it was, it was no token.
     }
-    if (first.type !== 'token' || first.token !== options.token) return client.close(4001);
+    const { token } = options;
+    const isGood = typeof token === 'string' ? first.token === token : token(first.token);
+    if (first.type !== 'token' || !isGood) return client.close(4401);
     carry(client, new WebSocket(options.url, { headers: options.headers }));
   });
 }

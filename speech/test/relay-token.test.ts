@@ -1,0 +1,42 @@
+// A conversation by the relay may last longer than the relay's token: each utterance opens a socket with it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Breakers } from '../src/failover.ts';
+import { Caller } from '../src/local/caller.ts';
+import { startParakeetServer } from '../src/local/parakeet-server.ts';
+import { startRelay } from '../src/local/relay.ts';
+import { within } from './deadline.ts';
+import { assertLossless, RATE } from './stage.ts';
+
+/** A relay whose tokens live for `lifeMs`, and a caller whose plan says that they live for `toldMs`. */
+async function talkPastTokens(lifeMs: number, toldMs: number) {
+  await using parakeet = await startParakeetServer({ rate: RATE });
+  const { url, headers } = parakeet;
+  const token = (given: unknown): boolean => Number(given) + lifeMs > Date.now();
+  await using relay = await startRelay({ url, headers, token });
+  const plan = async () => {
+    const route = { name: 'modal', type: 'modal-parakeet', relay: relay.url } as const;
+    const timed = { token: String(Date.now()), expiresAt: Date.now() + toldMs };
+    return { session: 's', release: 'r1', routes: [{ ...route, ...timed }] };
+  };
+  const caller = new Caller({ plan, rate: RATE, breakers: new Breakers(), seed: 3, speakS: 56 });
+  const troubles: string[] = [];
+  caller.session.on('trouble', ({ kind, reason }) => void troubles.push(`${kind}: ${reason}`));
+  await within(caller.session.start(), 5_000, 'start');
+  await within(caller.speak(), 20_000, 'speech');
+  const report = await within(caller.report(), 10_000, 'stop');
+  assertLossless(report);
+  return { troubles, reasons: report.summary.epochs.map(({ reason }) => reason) };
+}
+
+test('a relay token is renewed before it ends, as a planned move that nobody counts as a failure', async () => {
+  const { troubles, reasons } = await talkPastTokens(10_000, 10_000);
+  assert.deepEqual(troubles, []);
+  assert.ok(reasons.length > 1 && reasons.slice(1).every((each) => each === 'planned'), reasons.join());
+});
+
+test('a relay token that is refused early is replaced at once, on the same route, without loss', async () => {
+  const { troubles, reasons } = await talkPastTokens(5_000, 300_000);
+  assert.ok(troubles.length > 0 && troubles.every((each) => each.includes('4401')), troubles.join());
+  assert.ok(reasons.length > 1, reasons.join());
+});
