@@ -211,12 +211,12 @@ test('a rollback with the controller dead goes through the gateway and is adopte
   assert.equal((await stage.ask()).release, 'r1');
 });
 
-test('an instance that dies is brought back', async () => {
+test('an instance that dies is brought back, and nothing of it stays', async () => {
   await using stage = await Stage.make();
   await stage.up();
   await stage.must('deploy', 'full');
   const { environments } = await stage.status();
-  const { nonce } = environments[0]!.instances[0]!;
+  const { nonce, url } = environments[0]!.instances[0]!;
   const record = JSON.parse(stage.read(`.crossfade/run/r1-${nonce}.json`)) as { pid: number };
   process.kill(record.pid, 'SIGKILL');
   await stage.when((status) => {
@@ -224,6 +224,8 @@ test('an instance that dies is brought back', async () => {
     return instance !== undefined && instance.nonce !== nonce && instance.state === 'ready';
   });
   await until(() => stage.ask().then((answer) => answer.status === 200 || undefined));
+  // Only the leader was killed; what it had started must not answer on.
+  await assert.rejects(fetch(url));
 });
 
 test('down ends everything, and up resumes what was there', async () => {

@@ -35,6 +35,7 @@ const probeTries = 20;
 const probePauseMs = 250;
 const leasePollMs = 250;
 const handoverLimitMs = 60_000;
+const leftoverGraceMs = 1_000;
 
 export async function perform(world: EffectWorld, effect: Effect, signal: AbortSignal): Promise<void> {
   switch (effect.kind) {
@@ -120,6 +121,7 @@ async function prepare(world: EffectWorld, effect: Of<'prepare'>, signal: AbortS
 async function revive(world: EffectWorld, effect: Of<'revive'>, signal: AbortSignal): Promise<void> {
   await pause(world.host.clock, Math.max(0, effect.notBefore - now(world)), signal);
   if (signal.aborted) return;
+  await endLeftovers(world, effect);
   const result = await runDriver(world, effect, signal, false);
   if (signal.aborted) return;
   const { environment } = effect;
@@ -130,6 +132,14 @@ async function revive(world: EffectWorld, effect: Of<'revive'>, signal: AbortSig
   }
   const gone = await goneOf(world, effect);
   await world.submit({ kind: 'revival-failed', environment, text: result.text, gone, at: now(world) });
+}
+
+/** A leader that died may have left the server below it running: not routed any more, so it is ended. */
+async function endLeftovers(world: EffectWorld, { environment, release }: Of<'revive'>): Promise<void> {
+  const dead = world.state().environments[environment].instances.filter((each) => each.state === 'dead');
+  const { graceMs } = releaseOf(world.state(), release)!.app;
+  const plans = dead.map((each) => planOf(environment, each));
+  await world.driverOf(release).stop(plans, Math.min(graceMs, leftoverGraceMs));
 }
 
 /** What was planned and nobody runs; else each failed attempt would leave a record for ever. */
