@@ -2,8 +2,8 @@
 // was answered for, and a socket dies after 300 s. An utterance ends at a pause, at a cut the session asks
 // for, or at the best gap when it gets long; then 1.2 s of zeros and the marker follow, because the server
 // drops what comes after the last silence. P1 utterances are reported in order. P2 a range without voice is
-// answered for here, without the vendor. P3 each socket needs a token that lives, so its end is announced. Word
-// ranges are estimated.
+// answered for here, without the vendor. P3 each socket needs a token that lives, so its end is announced.
+// Word ranges are estimated.
 import type { Ending } from './ending.ts';
 import type { PlanRoute } from './plan.ts';
 import type { OpenRoute, Route, RouteEvent, RouteOptions, RouteTraits } from './route.ts';

@@ -29,13 +29,13 @@ async function talkPastTokens(lifeMs: number, toldMs: number) {
   return { troubles, reasons: report.summary.epochs.map(({ reason }) => reason) };
 }
 
-test('a relay token is renewed before it ends, as a planned move that nobody counts as a failure', async () => {
+test('a relay token is renewed before it ends, by a planned move that is no failure', async () => {
   const { troubles, reasons } = await talkPastTokens(10_000, 10_000);
   assert.deepEqual(troubles, []);
   assert.ok(reasons.length > 1 && reasons.slice(1).every((each) => each === 'planned'), reasons.join());
 });
 
-test('a relay token that is refused early is replaced at once, on the same route, without loss', async () => {
+test('a relay token that is refused early is replaced on the same route without loss', async () => {
   const { troubles, reasons } = await talkPastTokens(5_000, 300_000);
   assert.ok(troubles.length > 0 && troubles.every((each) => each.includes('4401')), troubles.join());
   assert.ok(reasons.length > 1, reasons.join());
