@@ -2,7 +2,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { configSchema, durationMs, parseConfig } from './config.ts';
+import { durationMs } from './config-schema.ts';
+import { configSchema, parseConfig } from './config.ts';
 import { CrossfadeError } from './errors.ts';
 
 const minimal = 'service: voice\napp: { start: npm run serve }\n';
@@ -21,7 +22,7 @@ test('a minimal file gets the documented defaults', () => {
   const config = parseConfig(minimal, 'crossfade.yaml');
   assert.equal(config.listen.gateway, '127.0.0.1:8080');
   assert.deepEqual(
-    config.rollout.steps.map((each) => each.setWeight),
+    config.rollout.steps.map((each) => ('setWeight' in each ? each.setWeight : each.approve)),
     [10, 25, 75],
   );
   assert.equal(config.rollout.bake, 24 * 3_600_000);

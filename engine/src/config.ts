@@ -1,128 +1,15 @@
-// crossfade.yaml: its schema, its defaults, and errors that name file and line. Unknown keys are refused,
+// crossfade.yaml: reading it, and errors that name file and line. Unknown keys are refused,
 // because a misspelt guard that is ignored is a guard that always passes. Reads text; the caller reads the
 // file.
 import { isAbsolute, join } from 'node:path';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
+import { configShape, type speechEndpoint } from './config-schema.ts';
 import { CrossfadeError } from './errors.ts';
-import { cohortSource, sessionPolicy } from './api/route-table.ts';
 import type { GuardConfig } from './guard/evidence.ts';
 
-const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** `250ms`, `30s`, `10m`, `24h`, `7d` → ms. */
-export function durationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
-  return match ? Number(match[1]) * (unitMs[match[2]!] ?? Number.NaN) : undefined;
-}
-
-const duration = z.string().transform((text, context) => {
-  const ms = durationMs(text);
-  if (ms !== undefined) return ms;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 24h` });
-  return z.NEVER;
-});
-
-const share = z.union([z.string(), z.number()]).transform((given, context) => {
-  const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(String(given));
-  const value = match ? Number(match[1]) / 100 : typeof given === 'number' ? given : Number.NaN;
-  if (value >= 0 && value <= 1) return value;
-  context.addIssue({ code: 'custom', message: `"${given}" is not a share such as 5% or 0.05` });
-  return z.NEVER;
-});
-
-const address = z
-  .string()
-  .regex(/^[^\s:]+:\d{1,5}$/, 'is not an address such as 127.0.0.1:8080')
-  .refine((text) => Number(text.split(':')[1]) <= 65_535, 'has a port above 65535');
-
-const headerValue = z.union([z.string(), z.strictObject({ env: z.string() })]);
-
-const endpoint = z.strictObject({
-  type: z.enum(['speechmatics', 'modal-parakeet']),
-  url: z.string().min(1),
-  via: z.enum(['direct', 'relay']).default('direct'),
-  headers: z.record(z.string(), headerValue).default({}),
-});
-
-const step = z.strictObject({ setWeight: z.number().gt(0).lte(100), hold: duration.optional() });
-
-const external = z.strictObject({ url: z.url().optional(), command: z.string().optional() });
-
-const limits = { max: share.prefault('5%'), minUnits: z.int().min(1).default(50) };
-
-const schema = z.strictObject({
-  service: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,39}$/, 'is not a name of lower-case letters, digits and dashes'),
-  source: z
-    .strictObject({ path: z.string().default('.'), remote: z.string().default('origin') })
-    .prefault({}),
-  listen: z
-    .strictObject({
-      gateway: address.default('127.0.0.1:8080'),
-      control: address.default('127.0.0.1:4600'),
-    })
-    .prefault({}),
-  app: z
-    .strictObject({
-      build: z.string().optional(),
-      start: z.string().optional(),
-      folder: z.string().default('.'),
-      instances: z.int().min(1).max(64).default(1),
-      driver: z.enum(['process', 'external']).default('process'),
-      env: z.strictObject({ file: z.string().optional() }).prefault({}),
-      external: external.optional(),
-      grace: duration.prefault('30s'),
-    })
-    .prefault({}),
-  health: z
-    .strictObject({
-      path: z.string().startsWith('/').default('/api/health'),
-      release: z.string().default('$.release'),
-      instance: z.string().default('$.instance'),
-      interval: duration.prefault('1s'),
-      timeout: duration.prefault('5s'),
-      ready: duration.prefault('60s'),
-    })
-    .prefault({}),
-  cohort: z.array(cohortSource).default([{ header: 'x-crossfade-key' }, { cookie: 'crossfade', mint: true }]),
-  speech: z
-    .strictObject({
-      endpoints: z.record(z.string(), endpoint).default({}),
-      routes: z.array(z.string()).default([]),
-    })
-    .prefault({}),
-  rollout: z
-    .strictObject({
-      steps: z.array(step).default([
-        { setWeight: 10, hold: 600_000 },
-        { setWeight: 25, hold: 600_000 },
-        { setWeight: 75, hold: 600_000 },
-      ]),
-      bake: duration.prefault('24h'),
-      standby: duration.prefault('24h'),
-      sessions: sessionPolicy.default('stay'),
-    })
-    .prefault({}),
-  guards: z
-    .strictObject({
-      errors: z.strictObject(limits).prefault({}),
-      latency: z.strictObject({ over: duration.prefault('5s'), ...limits }).prefault({}),
-      unavailable: duration.prefault('30s'),
-    })
-    .prefault({}),
-  flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])).default({}),
-  destinations: z
-    .record(
-      z.string(),
-      z.strictObject({ url: z.url(), token: z.strictObject({ env: z.string() }).optional() }),
-    )
-    .default({}),
-});
-
-export type Config = z.infer<typeof schema>;
-export type SpeechEndpoint = z.infer<typeof endpoint>;
+export type Config = z.infer<typeof configShape>;
+export type SpeechEndpoint = z.infer<typeof speechEndpoint>;
 
 /** The limits of the guards, as a rollout seals them when it begins. */
 export function guardLimits(config: Config): GuardConfig {
@@ -133,7 +20,7 @@ export function guardLimits(config: Config): GuardConfig {
 
 /** JSON Schema of crossfade.yaml, for editors. */
 export function configSchema(): unknown {
-  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return z.toJSONSchema(configShape, { io: 'input', unrepresentable: 'any' });
 }
 
 /** Parses and checks; throws `config-invalid` with one `file:line: key: problem` line for each mistake. */
@@ -150,7 +37,7 @@ export function parseConfig(text: string, file: string): Config {
       'correct the file, then run `crossfade doctor`',
     );
   }
-  const parsed = schema.safeParse(document.toJS() ?? {});
+  const parsed = configShape.safeParse(document.toJS() ?? {});
   const mistakes = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(issueOf);
   if (mistakes.length > 0 || !parsed.success) {
     const found = mistakes.map(
@@ -183,6 +70,7 @@ function crossChecks(config: Config): Mistake[] {
   }
   let previous = 0;
   for (const [index, each] of config.rollout.steps.entries()) {
+    if (!('setWeight' in each)) continue;
     if (each.setWeight <= previous) {
       found.push({
         path: ['rollout', 'steps', index],

@@ -86,5 +86,11 @@ function destination(options: GlobalOptions, name: string): ControlTarget {
     const known = Object.keys(destinations).join(', ') || 'none';
     throw new CrossfadeError('usage', `there is no destination "${name}"`, `crossfade.yaml has: ${known}`);
   }
-  return { kind: 'url', url: found.url, token: found.token && process.env[found.token.env] };
+  return { kind: 'url', url: found.url, token: found.token && secretFrom(found.token) };
+}
+
+/** The value behind a secret's source; undefined when it is not there. */
+function secretFrom(source: { env: string } | { file: string }): string | undefined {
+  if ('env' in source) return process.env[source.env];
+  return existsSync(source.file) ? readFileSync(source.file, 'utf8').trim() : undefined;
 }

@@ -1,6 +1,6 @@
 // `crossfade deploy [full | canary PERCENT]`: move traffic to a release, at once or in steps.
 import { resolve } from 'node:path';
-import { durationMs } from '../config.ts';
+import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { runVerb, type VerbOptions } from './verb.ts';
 

@@ -251,8 +251,22 @@ function refuseConflicts({ release, ref, path, routes, allowDirty }: DeployReque
   );
 }
 
+/** An `approve` belongs to the weight that follows it; one at the end, to 100 %. */
 function configuredSteps(config: Config): Step[] {
-  return config.rollout.steps.map(({ setWeight, hold }) =>
-    hold === undefined ? { weightPercent: setWeight } : { weightPercent: setWeight, holdMs: hold },
-  );
+  const steps: Step[] = [];
+  let approval: string | undefined;
+  for (const each of config.rollout.steps) {
+    if ('approve' in each) {
+      approval = each.approve;
+      continue;
+    }
+    const { setWeight, hold } = each;
+    steps.push({
+      weightPercent: setWeight,
+      ...(hold !== undefined && { holdMs: hold }),
+      ...(approval !== undefined && { approval }),
+    });
+    approval = undefined;
+  }
+  return approval === undefined ? steps : [...steps, { weightPercent: 100, approval }];
 }

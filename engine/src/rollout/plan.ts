@@ -9,12 +9,17 @@ export function canarySteps(percent: number, configured: readonly Step[]): Step[
   const first =
     configured.find((each) => each.weightPercent === percent) ?? withWeight(configured[0], percent);
   const later = configured.filter((each) => each.weightPercent > percent && each.weightPercent < 100);
-  return percent >= 100 ? fullSteps() : [first, ...later, ...fullSteps()];
+  const last = configured.find((each) => each.weightPercent === 100);
+  return percent >= 100 ? fullSteps() : [first, ...later, { ...fullSteps()[0]!, ...approvalOf(last) }];
 }
 
 /** `deploy full`: all at once; the bake is the watch. */
 export function fullSteps(): Step[] {
   return [{ weightPercent: 100, holdMs: 0 }];
+}
+
+function approvalOf(step: Step | undefined): { approval?: string } {
+  return step?.approval === undefined ? {} : { approval: step.approval };
 }
 
 function withWeight(model: Step | undefined, percent: number): Step {

@@ -82,7 +82,12 @@ export type Environment = {
 };
 
 /** Weight to set, then how long to hold it; no hold means wait for `promote`. */
-export type Step = { readonly weightPercent: number; readonly holdMs?: number };
+export type Step = {
+  readonly weightPercent: number;
+  readonly holdMs?: number;
+  /** What a person must approve before this weight is set. */
+  readonly approval?: string;
+};
 
 export type RolloutKind = 'first' | 'full' | 'canary' | 'rollback';
 

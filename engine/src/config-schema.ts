@@ -1,0 +1,209 @@
+// The schema of crossfade.yaml and its defaults: one place for every key, its unit and its range. Reading the
+// text and saying where a mistake stands is config.ts.
+import { z } from 'zod';
+import { cohortSource, sessionPolicy } from './api/route-table.ts';
+
+const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const unitBytes: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+
+const hookTimeoutMs = 30_000;
+
+/** `250ms`, `30s`, `10m`, `24h`, `7d` → ms. */
+export function durationMs(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
+  return match ? Number(match[1]) * (unitMs[match[2]!] ?? Number.NaN) : undefined;
+}
+
+const duration = z.string().transform((text, context) => {
+  const ms = durationMs(text);
+  if (ms !== undefined) return ms;
+  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 24h` });
+  return z.NEVER;
+});
+
+const share = z.union([z.string(), z.number()]).transform((given, context) => {
+  const match = /^(\d+(?:\.\d+)?)\s*%$/.exec(String(given));
+  const value = match ? Number(match[1]) / 100 : typeof given === 'number' ? given : Number.NaN;
+  if (value >= 0 && value <= 1) return value;
+  context.addIssue({ code: 'custom', message: `"${given}" is not a share such as 5% or 0.05` });
+  return z.NEVER;
+});
+
+const address = z
+  .string()
+  .regex(/^[^\s:]+:\d{1,5}$/, 'is not an address such as 127.0.0.1:8080')
+  .refine((text) => Number(text.split(':')[1]) <= 65_535, 'has a port above 65535');
+
+const headerValue = z.union([z.string(), z.strictObject({ env: z.string() })]);
+
+export const speechEndpoint = z.strictObject({
+  type: z.enum(['speechmatics', 'modal-parakeet']),
+  url: z.string().min(1),
+  via: z.enum(['direct', 'relay']).default('direct'),
+  headers: z.record(z.string(), headerValue).default({}),
+});
+
+/** 512MiB, 2GiB, 500MB → bytes. */
+const size = z.string().transform((text, context) => {
+  const match = /^(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)$/.exec(text.trim());
+  if (match) return Math.round(Number(match[1]) * unitBytes[match[2]!]!);
+  context.addIssue({ code: 'custom', message: `"${text}" is not a size such as 512MiB or 2GiB` });
+  return z.NEVER;
+});
+
+/** A value that must not stand in the file: where to read it. */
+const secretSource = z.union([z.strictObject({ env: z.string() }), z.strictObject({ file: z.string() })]);
+
+const certificate = z.strictObject({ cert: z.string(), key: z.string() });
+
+/** A weight to set and how long to hold it, or a person's approval before the step that follows. */
+const step = z.union([
+  z.strictObject({ setWeight: z.number().gt(0).lte(100), hold: duration.optional() }),
+  z.strictObject({ approve: z.string().min(1).max(200) }),
+]);
+
+/** A shell command, run in the folder of crossfade.yaml. */
+const hook = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((run) => ({ run, timeout: hookTimeoutMs })),
+  z.strictObject({ run: z.string().min(1), timeout: duration.prefault('30s') }),
+]);
+
+const freezeWindow = z.strictObject({
+  /** When it begins: minute, hour, day of month, month, day of week. */
+  cron: z.string(),
+  for: duration,
+  reason: z.string().min(1),
+  timezone: z.string().default('UTC'),
+});
+
+const external = z.strictObject({ url: z.url().optional(), command: z.string().optional() });
+
+const limits = { max: share.prefault('5%'), minUnits: z.int().min(1).default(50) };
+
+export const configShape = z.strictObject({
+  service: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,39}$/, 'is not a name of lower-case letters, digits and dashes'),
+  source: z
+    .strictObject({ path: z.string().default('.'), remote: z.string().default('origin') })
+    .prefault({}),
+  listen: z
+    .strictObject({
+      gateway: address.default('127.0.0.1:8080'),
+      control: address.default('127.0.0.1:4600'),
+      /** Further host names, with port, by which people reach the control address. */
+      names: z.array(z.string()).default([]),
+      /** Networks (CIDR) whose X-Forwarded-* headers are believed; nobody's by default. */
+      trustedProxies: z.array(z.string()).default([]),
+      tls: z.strictObject({ gateway: certificate.optional(), control: certificate.optional() }).prefault({}),
+    })
+    .prefault({}),
+  app: z
+    .strictObject({
+      build: z.string().optional(),
+      start: z.string().optional(),
+      folder: z.string().default('.'),
+      instances: z.int().min(1).max(64).default(1),
+      driver: z.enum(['process', 'external']).default('process'),
+      env: z
+        .strictObject({
+          file: z.string().optional(),
+          /** Encrypts the values that are sealed with a release; kept outside the state folder. */
+          sealKey: secretSource.optional(),
+        })
+        .prefault({}),
+      /** An instance above it is replaced by a new one. */
+      memory: z.strictObject({ max: size.optional() }).prefault({}),
+      /** How many instances may be added to an environment that has become slow. */
+      scale: z.strictObject({ max: z.int().min(1).max(64).optional() }).prefault({}),
+      external: external.optional(),
+      grace: duration.prefault('30s'),
+    })
+    .prefault({}),
+  health: z
+    .strictObject({
+      path: z.string().startsWith('/').default('/api/health'),
+      release: z.string().default('$.release'),
+      instance: z.string().default('$.instance'),
+      interval: duration.prefault('1s'),
+      timeout: duration.prefault('5s'),
+      ready: duration.prefault('60s'),
+    })
+    .prefault({}),
+  cohort: z.array(cohortSource).default([{ header: 'x-crossfade-key' }, { cookie: 'crossfade', mint: true }]),
+  speech: z
+    .strictObject({
+      endpoints: z.record(z.string(), speechEndpoint).default({}),
+      routes: z.array(z.string()).default([]),
+    })
+    .prefault({}),
+  rollout: z
+    .strictObject({
+      steps: z.array(step).default([
+        { setWeight: 10, hold: 600_000 },
+        { setWeight: 25, hold: 600_000 },
+        { setWeight: 75, hold: 600_000 },
+      ]),
+      bake: duration.prefault('24h'),
+      standby: duration.prefault('24h'),
+      sessions: sessionPolicy.default('stay'),
+      /** What a deploy does while another rollout is stepping. */
+      supersede: z.enum(['refuse', 'replace', 'queue']).default('refuse'),
+      /** Who approves must not be who deployed. */
+      fourEyes: z.boolean().default(false),
+    })
+    .prefault({}),
+  guards: z
+    .strictObject({
+      errors: z.strictObject(limits).prefault({}),
+      latency: z.strictObject({ over: duration.prefault('5s'), ...limits }).prefault({}),
+      unavailable: duration.prefault('30s'),
+    })
+    .prefault({}),
+  freezes: z.array(freezeWindow).default([]),
+  hooks: z
+    .strictObject({
+      'pre-deploy': hook.optional(),
+      'post-deploy': hook.optional(),
+      'on-rollback': hook.optional(),
+      /** Purge what outlives a bad release elsewhere, such as a CDN; run after a rollback's weights. */
+      purge: z.array(hook).max(8).default([]),
+    })
+    .prefault({}),
+  /** A page's own assets and calls stay on the release that made the page, this long. */
+  skew: z.strictObject({ pin: duration.optional() }).prefault({}),
+  retention: z
+    .strictObject({
+      releases: z.int().min(2).default(10),
+      logs: duration.prefault('14d'),
+      journal: duration.prefault('90d'),
+      telemetry: duration.prefault('7d'),
+      /** Free space under which people are warned. */
+      diskLow: size.prefault('1GiB'),
+    })
+    .prefault({}),
+  flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])).default({}),
+  destinations: z
+    .record(
+      z.string(),
+      z.strictObject({
+        url: z.url(),
+        token: secretSource.optional(),
+        /** A certificate (PEM file) to trust besides the system's. */
+        ca: z.string().optional(),
+      }),
+    )
+    .default({}),
+});
