@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { isAlive } from '../src/cli/supervisor.ts';
 import { defaultConfig, Stage, type CliResult } from './stage.ts';
 
 async function failedDeploy(stage: Stage): Promise<CliResult> {
@@ -41,11 +42,13 @@ test('a bad release fails with what is wrong and its last log lines, and moves n
   assert.match((await failedDeploy(stage)).stderr, /never-ready: .*not ready within 2000 ms.*never/s);
 
   const wrong = `import { createServer } from 'node:http';
+import { isAlive } from '../src/cli/supervisor.ts';
     createServer((q, r) => r.end(JSON.stringify({ release: 'r99', instance: process.env.CROSSFADE_INSTANCE }))).listen(process.env.PORT, '127.0.0.1')`;
   stage.write('server.mjs', wrong);
   assert.match((await failedDeploy(stage)).stderr, /wrong-release: .*says release r99, expected r\d/);
 
   const crashing = `import { createServer } from 'node:http';
+import { isAlive } from '../src/cli/supervisor.ts';
     createServer((q, r) => { r.statusCode = 503; r.end(); }).listen(process.env.PORT, '127.0.0.1', () => setTimeout(() => { console.log('boom'); process.exit(7); }, 500))`;
   stage.write('server.mjs', crashing);
   assert.match((await failedDeploy(stage)).stderr, /crashed: .*before it was ready.*boom/s);
@@ -130,4 +133,14 @@ test('the control address needs a token, the right Host, and a link works once',
   const { session } = (await (await login()).json()) as { session: string };
   assert.equal((await ask('/v1/status', { authorization: `Bearer ${session}` })).status, 200);
   assert.equal((await login()).status, 401);
+});
+
+test('a terminal that is gone keeps nothing running', async () => {
+  await using stage = await Stage.make();
+  await stage.up();
+  await stage.must('deploy', 'full');
+  const pids = [await stage.partPid('gateway'), await stage.partPid('controller')];
+  stage.closeTerminal();
+  await stage.end();
+  assert.deepEqual(pids.map(isAlive), [false, false]);
 });

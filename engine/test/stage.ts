@@ -134,6 +134,20 @@ export class Stage {
     });
   }
 
+  /** Whoever read what `up` says is gone. */
+  closeTerminal(): void {
+    this.#up!.stderr!.destroy();
+  }
+
+  /** Asks `up` to end, as Ctrl-C does, and resolves when it has. */
+  async end(): Promise<void> {
+    const child = this.#up;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  }
+
   get upPid(): number {
     return this.#up!.pid!;
   }
@@ -225,12 +239,7 @@ export class Stage {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const child = this.#up;
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      await gone;
-    }
+    await this.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -30,6 +30,8 @@ export type Running = {
 /** Everything `up` does before it waits. */
 export async function startService(options: GlobalOptions): Promise<Running> {
   const found = localProject(options, 'up');
+  // A terminal or pipe that goes away must not keep anything from being ended.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
   mkdirSync(found.stateFolder, { recursive: true, mode: 0o700 });
   const socketPath = join(found.stateFolder, 'up.sock');
   await refuseSecond(socketPath);
