@@ -117,6 +117,7 @@ export class Machine {
       startTime: (pid) => alive(this.#after(0, () => this.#byPid(pid)?.identity.startedAt)),
       signalGroup: (group) => this.#signal(group),
       groupMembers: (group) => alive(this.#after(0, () => (this.#byPid(group) ? [group] : []))),
+      groupMemory: (group) => alive(this.#after(0, () => (this.#byPid(group) ? 50_000_000 : undefined))),
       listeningGroups: (port) =>
         alive(
           this.#after(0, () =>

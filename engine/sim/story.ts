@@ -114,6 +114,7 @@ export class Story {
     const controller: Controller = await Controller.open({
       service: 'voice',
       host,
+      folder: '/src/app',
       journal: this.#journal,
       gateway: new GatewayLink(host, '/state/gateway.sock'),
       gatewayUrl: 'http://gateway:8080',
@@ -126,6 +127,7 @@ export class Story {
         latency: { max: 0.05, minUnits: 50, overMs: 5000 },
         unavailableMs: 30_000,
       }),
+      freezesAt: () => [],
       giveUp: () => assert(false, 'the simulated journal never fails: it dies'),
       log: (event, fields) =>
         void this.#events.push(

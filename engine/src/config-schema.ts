@@ -168,7 +168,9 @@ export const configShape = z.strictObject({
   guards: z
     .strictObject({
       errors: z.strictObject(limits).prefault({}),
-      latency: z.strictObject({ over: duration.prefault('5s'), ...limits }).prefault({}),
+      latency: z
+        .strictObject({ over: duration.prefault('5s'), warn: duration.prefault('3s'), ...limits })
+        .prefault({}),
       unavailable: duration.prefault('30s'),
     })
     .prefault({}),

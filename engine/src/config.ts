@@ -2,10 +2,11 @@
 // because a misspelt guard that is ignored is a guard that always passes. Reads text; the caller reads the
 // file.
 import { isAbsolute, join } from 'node:path';
+import { Cron } from 'croner';
 import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { configShape, type speechEndpoint } from './config-schema.ts';
-import { CrossfadeError } from './errors.ts';
+import { CrossfadeError, errorText } from './errors.ts';
 import type { GuardConfig } from './guard/evidence.ts';
 
 export type Config = z.infer<typeof configShape>;
@@ -14,8 +15,9 @@ export type SpeechEndpoint = z.infer<typeof speechEndpoint>;
 /** The limits of the guards, as a rollout seals them when it begins. */
 export function guardLimits(config: Config): GuardConfig {
   const { errors, latency, unavailable } = config.guards;
-  const { max, minUnits, over } = latency;
-  return { errors, latency: { max, minUnits, overMs: over }, unavailableMs: unavailable };
+  const { max, minUnits, over, warn } = latency;
+  const slow = warn < over ? { warnMs: warn } : {};
+  return { errors, latency: { max, minUnits, overMs: over, ...slow }, unavailableMs: unavailable };
 }
 
 /** JSON Schema of crossfade.yaml, for editors. */
@@ -79,6 +81,11 @@ function crossChecks(config: Config): Mistake[] {
     }
     previous = each.setWeight;
   }
+  for (const [index, { cron, timezone }] of config.freezes.entries()) {
+    const problem = cronProblem(cron, timezone);
+    if (problem !== undefined)
+      found.push({ path: ['freezes', index, 'cron'], text: `"${cron}": ${problem}` });
+  }
   if (config.app.driver === 'process' && config.app.start === undefined) {
     found.push({ path: ['app'], text: 'start is missing: the command that serves the app on $PORT' });
   }
@@ -86,6 +93,15 @@ function crossChecks(config: Config): Mistake[] {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
   return found;
+}
+
+function cronProblem(cron: string, timezone: string): string | undefined {
+  try {
+    new Cron(cron, { paused: true, timezone }).nextRun();
+    return undefined;
+  } catch (error) {
+    return errorText(error);
+  }
 }
 
 function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): number {

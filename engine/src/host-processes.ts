@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import type { LaunchRequest, ProcessIdentity, Processes } from './host.ts';
-import { groupMembers, listeningGroups, startTime } from './process-table.ts';
+import { groupMembers, groupMemory, listeningGroups, startTime } from './process-table.ts';
 import { runProgram } from './program-run.ts';
 
 // Where programs, home and temporary files are, the language, the trusted roots. No proxy: its URL may hold a
@@ -59,6 +59,7 @@ export const nodeProcesses: Processes = {
     }
   },
   groupMembers,
+  groupMemory,
   listeningGroups,
   freePort,
   run: (request) => runProgram({ ...request, env: childEnv(request.env ?? {}) }),

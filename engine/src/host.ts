@@ -57,6 +57,8 @@ export type Processes = {
    * The live (not zombie) processes of a group: it may outlive its leader, as below a shell that was ended.
    */
   groupMembers(group: number): Promise<readonly number[]>;
+  /** Resident memory of a group's processes together, bytes; undefined when none can be seen. */
+  groupMemory(group: number): Promise<number | undefined>;
   /** The process groups that listen on a TCP port of this machine; 0 for one that cannot be seen. */
   listeningGroups(port: number): Promise<readonly number[]>;
   /** A TCP port of 127.0.0.1 that is free at this moment. */

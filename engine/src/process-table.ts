@@ -41,6 +41,25 @@ export async function groupMembers(group: number): Promise<readonly number[]> {
   return rows.flatMap(({ pid, row }) => (row && row.group === group && isLive(row) ? [pid] : []));
 }
 
+/** Resident bytes of a group: what its processes share is counted for each, so it is an upper bound. */
+export async function groupMemory(group: number): Promise<number | undefined> {
+  const pids = await groupMembers(group);
+  const sizes = isLinux
+    ? await Promise.all(pids.map(residentBytes))
+    : (await output('ps', ['-o', 'rss=', '-p', pids.join(',') || '0']))
+        .split(/\s+/)
+        .map((kib) => Number(kib) * 1024);
+  const known = sizes.filter((each) => each !== undefined && each > 0) as number[];
+  return known.length === 0 ? undefined : known.reduce((sum, each) => sum + each, 0);
+}
+
+// proc_pid_status(5): VmRSS in kB. statm counts pages, whose size is not the same everywhere.
+async function residentBytes(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status ?? '')?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1024;
+}
+
 /** Groups with a listening socket on the port; 0 stands for a listener whose group we may not see. */
 export async function listeningGroups(port: number): Promise<readonly number[]> {
   if (!isLinux) {

@@ -42,13 +42,11 @@ test('a bad release fails with what is wrong and its last log lines, and moves n
   assert.match((await failedDeploy(stage)).stderr, /never-ready: .*not ready within 2000 ms.*never/s);
 
   const wrong = `import { createServer } from 'node:http';
-import { isAlive } from '../src/cli/supervisor.ts';
     createServer((q, r) => r.end(JSON.stringify({ release: 'r99', instance: process.env.CROSSFADE_INSTANCE }))).listen(process.env.PORT, '127.0.0.1')`;
   stage.write('server.mjs', wrong);
   assert.match((await failedDeploy(stage)).stderr, /wrong-release: .*says release r99, expected r\d/);
 
   const crashing = `import { createServer } from 'node:http';
-import { isAlive } from '../src/cli/supervisor.ts';
     createServer((q, r) => { r.statusCode = 503; r.end(); }).listen(process.env.PORT, '127.0.0.1', () => setTimeout(() => { console.log('boom'); process.exit(7); }, 500))`;
   stage.write('server.mjs', crashing);
   assert.match((await failedDeploy(stage)).stderr, /crashed: .*before it was ready.*boom/s);

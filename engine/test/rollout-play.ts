@@ -103,6 +103,14 @@ export function perform(state: State, effect: ReturnType<typeof outstanding>[num
         cutConnections: 0,
         at,
       });
+    case 'run-hook':
+      return next(state, { kind: 'hook-ended', id: effect.hook.id, isOk: true, text: 'done', tookMs: 1, at });
+    case 'tell':
+      return next(state, { kind: 'rollback-told', rollout: effect.rollout, at });
+    case 'retire': {
+      const { environment, nonce } = effect;
+      return next(state, { kind: 'instance-retired', environment, nonce, cutConnections: 0, at });
+    }
     default:
       throw new Error(effect.kind);
   }
@@ -120,7 +128,13 @@ export function serving(ids: readonly string[] = ['r1', 'r2', 'r3']): State {
   return settle(deployed(state, 'r1', 'full', 0), 0);
 }
 
-export function deployed(state: State, id: string, way: 'full' | 'canary', at: number): State {
+export function deployed(
+  state: State,
+  id: string,
+  way: 'full' | 'canary',
+  at: number,
+  more: Partial<Extract<Event, { kind: 'deploy-requested' }>> = {},
+): State {
   const configured = [10, 25, 75].map((weightPercent) => ({ weightPercent, holdMs: 1000 }));
   const steps = way === 'full' ? [{ weightPercent: 100, holdMs: 0 }] : canarySteps(10, configured);
   return next(state, {
@@ -133,6 +147,7 @@ export function deployed(state: State, id: string, way: 'full' | 'canary', at: n
     sessions: 'stay',
     at,
     actor,
+    ...more,
   });
 }
 

@@ -100,17 +100,8 @@ export class Stage {
 
   async commit(message: string): Promise<void> {
     await this.run('git', ['add', '-A']);
-    await this.run('git', [
-      '-c',
-      'user.name=t',
-      '-c',
-      'user.email=t@localhost',
-      'commit',
-      '-q',
-      '--allow-empty',
-      '-m',
-      message,
-    ]);
+    const person = ['-c', 'user.name=t', '-c', 'user.email=t@localhost'];
+    await this.run('git', [...person, 'commit', '-q', '--allow-empty', '-m', message]);
   }
 
   /** A new commit of the app that the next deploy makes a new release of. */
@@ -135,9 +126,7 @@ export class Stage {
   }
 
   /** Whoever read what `up` says is gone. */
-  closeTerminal(): void {
-    this.#up!.stderr!.destroy();
-  }
+  closeTerminal = (): unknown => this.#up!.stderr!.destroy();
 
   /** Asks `up` to end, as Ctrl-C does, and resolves when it has. */
   async end(): Promise<void> {

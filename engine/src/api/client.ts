@@ -20,7 +20,22 @@ export type ControlTarget =
   | { readonly kind: 'url'; readonly url: string; readonly token: string | undefined };
 
 export type VerbName =
-  'deploy' | 'releases' | 'promote' | 'pause' | 'resume' | 'abort' | 'retry' | 'rollback' | 'route';
+  | 'deploy'
+  | 'releases'
+  | 'promote'
+  | 'pause'
+  | 'resume'
+  | 'abort'
+  | 'retry'
+  | 'rollback'
+  | 'route'
+  | 'approve'
+  | 'freeze'
+  | 'unfreeze'
+  | 'lock'
+  | 'unlock'
+  | 'healing'
+  | 'adopt';
 
 export class ControlClient {
   readonly #http: Http;

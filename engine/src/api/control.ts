@@ -2,7 +2,19 @@
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
 
+/** What every verb that goes forward takes. */
+const forward = {
+  /** Why a freeze does not hold it; recorded. */
+  breakGlass: z.string().min(1).max(2000).optional(),
+  /** The number of the lock it is made under: refused when that lock has ended. */
+  lock: z.int().min(1).optional(),
+  dryRun: z.boolean().optional(),
+};
+
 export const deployRequest = z.strictObject({
+  ...forward,
+  /** What it does while another rollout is under way; the configuration's policy without it. */
+  supersede: z.enum(['refuse', 'replace', 'queue']).optional(),
   way: z.enum(['full', 'canary']),
   /** First weight of a canary, per cent. */
   percent: z.number().gt(0).lte(100).optional(),
@@ -21,7 +33,6 @@ export const deployRequest = z.strictObject({
    * began.
    */
   cutAfterMs: z.number().min(0).optional(),
-  dryRun: z.boolean().optional(),
 });
 export type DeployRequest = z.infer<typeof deployRequest>;
 
@@ -32,13 +43,14 @@ export type ReleaseRequest = z.infer<typeof releaseRequest>;
 export const promoteRequest = z.strictObject({
   to: z.number().gt(0).lte(100).optional(),
   full: z.boolean().optional(),
-  dryRun: z.boolean().optional(),
+  ...forward,
 });
 export type PromoteRequest = z.infer<typeof promoteRequest>;
 
+/** pause, resume, abort, retry, approve. */
 export const plainRequest = z.strictObject({
   reason: z.string().max(2000).optional(),
-  dryRun: z.boolean().optional(),
+  ...forward,
 });
 export type PlainRequest = z.infer<typeof plainRequest>;
 
@@ -51,6 +63,43 @@ export const rollbackRequest = z.strictObject({
   dryRun: z.boolean().optional(),
 });
 export type RollbackRequest = z.infer<typeof rollbackRequest>;
+
+const timed = {
+  reason: z.string().min(1).max(2000),
+  /** How long, ms. */
+  forMs: z
+    .number()
+    .min(1000)
+    .max(31 * 86_400_000),
+  dryRun: z.boolean().optional(),
+};
+/** freeze, lock. */
+export const timedRequest = z.strictObject(timed);
+export type TimedRequest = z.infer<typeof timedRequest>;
+
+export const unfreezeRequest = z.strictObject({
+  id: z.string().max(200).optional(),
+  dryRun: z.boolean().optional(),
+});
+export type UnfreezeRequest = z.infer<typeof unfreezeRequest>;
+
+export const unlockRequest = z.strictObject({
+  /** Why somebody else's lock is taken away. */
+  breakLock: z.string().min(1).max(2000).optional(),
+  dryRun: z.boolean().optional(),
+});
+export type UnlockRequest = z.infer<typeof unlockRequest>;
+
+export const healingRequest = z.strictObject({
+  isOn: z.boolean(),
+  reason: z.string().max(2000).optional(),
+  dryRun: z.boolean().optional(),
+});
+export type HealingRequest = z.infer<typeof healingRequest>;
+
+/** A service that already runs becomes the first release. */
+export const adoptRequest = z.strictObject({ url: z.url(), dryRun: z.boolean().optional() });
+export type AdoptRequest = z.infer<typeof adoptRequest>;
 
 export const routeRequest = z.strictObject({ route: z.string().max(100), dryRun: z.boolean().optional() });
 export type RouteRequest = z.infer<typeof routeRequest>;
@@ -87,7 +136,9 @@ export const rolloutView = z.object({
   /** What it is doing or waiting for, one sentence. */
   text: z.string(),
   step: z.int().optional(),
-  steps: z.array(z.object({ weightPercent: z.number(), holdMs: z.number().optional() })),
+  steps: z.array(
+    z.object({ weightPercent: z.number(), holdMs: z.number().optional(), approval: z.string().optional() }),
+  ),
   /** When the present hold or bake is over, wall ms. */
   until: z.number().optional(),
   verdict: z.string(),
@@ -103,9 +154,21 @@ export const rolloutView = z.object({
         verifiedMs: z.number().optional(),
         sessionsMs: z.number().optional(),
         drainedMs: z.number().optional(),
+        toldMs: z.number().optional(),
       }),
       leftConnections: z.int(),
+      sessions: z.object({ moved: z.int(), failed: z.int(), pending: z.int() }).optional(),
+      /** The success criteria of a rollback: pass, fail, or unknown while it cannot be told. */
+      criteria: z
+        .array(z.object({ name: z.string(), verdict: z.enum(['pass', 'fail', 'unknown']), text: z.string() }))
+        .optional(),
     })
+    .optional(),
+  approvals: z
+    .array(z.object({ step: z.int(), actor: z.string(), at: z.number(), reason: z.string() }))
+    .optional(),
+  hooks: z
+    .array(z.object({ hook: z.string(), isOk: z.boolean(), text: z.string(), tookMs: z.number() }))
     .optional(),
 });
 export type RolloutView = z.infer<typeof rolloutView>;
@@ -128,6 +191,15 @@ export const statusView = z.object({
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
   gateway: z.string(),
   position: z.int(),
+  freezes: z
+    .array(z.object({ id: z.string(), reason: z.string(), actor: z.string(), until: z.number() }))
+    .optional(),
+  lock: z.object({ fence: z.int(), holder: z.string(), reason: z.string(), until: z.number() }).optional(),
+  /** Releases whose deploy waits for the present rollout. */
+  queue: z.array(z.string()).optional(),
+  healing: z
+    .object({ isOff: z.boolean(), acts: z.array(z.object({ at: z.number(), text: z.string() })) })
+    .optional(),
 });
 export type StatusView = z.infer<typeof statusView>;
 

@@ -95,6 +95,8 @@ export const gatewayState = z.object({
   table: routeTable.nullable(),
   overrides: z.array(override),
   leases: z.record(z.string(), leases),
+  /** Open exchanges and upgraded connections by instance URL, those that left the table included. */
+  instances: z.record(z.string(), z.int()).optional(),
   /** Live voice sessions on the channel by release. */
   sessions: z.record(z.string(), z.int()),
 });

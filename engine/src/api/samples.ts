@@ -49,6 +49,8 @@ export const sampleFrame = z.object({
   epoch: z.int(),
   version: z.int(),
   service: z.string(),
+  /** Voice sessions by speech route: live now, and those that met their first failure since the last line. */
+  routes: z.array(z.object({ route: z.string(), active: z.int(), failed: z.int() })).optional(),
   environments: z.array(environmentSample),
 });
 export type SampleFrame = z.infer<typeof sampleFrame>;

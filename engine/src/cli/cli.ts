@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import type { GlobalOptions } from './connection.ts';
 import { deploy, percentOf } from './deploy.ts';
+import { addGates, fenceOf, forwardOf, type ForwardOptions } from './gates.ts';
 import { dashboard } from './dashboard.ts';
 import { doctor } from './doctor.ts';
 import { init } from './init.ts';
@@ -54,6 +55,7 @@ function commandTable(done: Done): Command {
     );
   addService(program, done);
   addTraffic(program, done);
+  addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);
   return program;
@@ -104,7 +106,8 @@ function withDeployOptions(command: Command): Command {
   return withReleaseOptions(command)
     .option('--release <id>', 'a release that exists')
     .option('--sessions <policy>', 'stay or hand-over: what live sessions do while weights rise')
-    .option('--cut-after <duration>', 'cut connections that keep the old environment busy this long');
+    .option('--cut-after <duration>', 'cut connections that keep the old environment busy this long')
+    .option('--supersede <policy>', 'over another rollout: refuse, replace or queue');
 }
 
 function withRun(command: Command): Command {
@@ -114,8 +117,15 @@ function withRun(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
+/** What goes forward may break a freeze, and says under which lock it runs. */
+function withForward(command: Command): Command {
+  return withRun(command)
+    .option('--break-glass <reason>', 'go on although it is frozen; recorded')
+    .option('--lock <number>', 'refuse when this lock has ended', fenceOf);
+}
+
 function addTraffic(program: Command, done: Done): void {
-  withRun(withDeployOptions(program.command('deploy [way] [percent]')))
+  withForward(withDeployOptions(program.command('deploy [way] [percent]')))
     .description('move traffic to a release: `full` at once, `canary PERCENT` in steps')
     .addHelpText(
       'after',
@@ -129,26 +139,36 @@ function addTraffic(program: Command, done: Done): void {
     .action(async (way: string | undefined, percent: string | undefined, _options, command: Command) =>
       done(await deploy(way ?? 'full', percent, all(command))),
     );
-  withRun(program.command('promote'))
+  withForward(program.command('promote'))
     .description('go to the next step now')
     .option('--to <percent>', 'go to this weight')
     .option('--full', 'go to 100 % now, or end the bake')
     .addHelpText('after', examples(['promote', 'promote --to 75', 'promote --full']))
     .action(async (_options, command: Command) => {
-      const options = all<{ to?: string; full?: boolean }>(command);
+      const options = all<ForwardOptions & { to?: string; full?: boolean }>(command);
       const to = options.to === undefined ? undefined : percentOf(options.to);
-      done(await runVerb('promote', { to, full: options.full }, options, false));
+      done(await runVerb('promote', { to, full: options.full, ...forwardOf(options) }, options, false));
     });
-  addPlain(program, done, 'pause', 'stop the clock of the present step');
-  addPlain(program, done, 'resume', 'go on with the present step');
+  withRun(program.command('pause'))
+    .description('stop the clock of the present step')
+    .action(async (_options, command: Command) => done(await runVerb('pause', {}, all(command), false)));
+  withForward(program.command('resume'))
+    .description('go on with the present step')
+    .action(async (_options, command: Command) => {
+      const options = all<ForwardOptions>(command);
+      done(await runVerb('resume', forwardOf(options), options, false));
+    });
   withRun(program.command('abort [reason]'))
     .description('end the rollout and go back to the stable release')
     .action(async (reason: string | undefined, _options, command: Command) =>
       done(await runVerb('abort', { reason }, all(command), true)),
     );
-  withRun(program.command('retry'))
+  withForward(program.command('retry'))
     .description('try the same release again')
-    .action(async (_options, command: Command) => done(await runVerb('retry', {}, all(command), true)));
+    .action(async (_options, command: Command) => {
+      const options = all<ForwardOptions>(command);
+      done(await runVerb('retry', forwardOf(options), options, true));
+    });
   withRun(program.command('rollback [reason] [to]'))
     .description('go back at once: code, configuration, flags and speech routes together')
     .addHelpText(
@@ -170,12 +190,6 @@ function addTraffic(program: Command, done: Done): void {
     .action(async (name: string, _options, command: Command) =>
       done(await runVerb('route', { route: name }, all(command), false)),
     );
-}
-
-function addPlain(program: Command, done: Done, name: 'pause' | 'resume', description: string): void {
-  withRun(program.command(name))
-    .description(description)
-    .action(async (_options, command: Command) => done(await runVerb(name, {}, all(command), false)));
 }
 
 function addViews(program: Command, done: Done): void {

@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
-import { runVerb, type VerbOptions } from './verb.ts';
+import { forwardOf, type ForwardOptions } from './gates.ts';
+import { runVerb } from './verb.ts';
 
-export type DeployOptions = VerbOptions & {
+export type DeployOptions = ForwardOptions & {
   readonly ref?: string;
   readonly path?: string;
   readonly release?: string;
@@ -12,6 +13,7 @@ export type DeployOptions = VerbOptions & {
   readonly allowDirty?: boolean;
   readonly sessions?: string;
   readonly cutAfter?: string;
+  readonly supersede?: string;
 };
 
 export function deploy(way: string, percent: string | undefined, options: DeployOptions): Promise<ExitCode> {
@@ -29,7 +31,7 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
       '`crossfade deploy canary 10` goes in steps',
     );
   }
-  const { ref, path, release, routes, allowDirty, sessions, cutAfter } = options;
+  const { ref, path, release, routes, allowDirty, sessions, cutAfter, supersede } = options;
   const request = {
     way,
     percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
@@ -40,6 +42,8 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
     routes: routes?.split(',').map((each) => each.trim()),
     allowDirty,
     sessions,
+    supersede,
+    ...forwardOf(options),
     cutAfterMs: cutAfter === undefined ? undefined : cutAfterOf(cutAfter),
   };
   return runVerb('deploy', request, options, true);

@@ -87,6 +87,7 @@ function exitCodeOf(verb: VerbName, rollout: RolloutView): ExitCode {
   if (phase === 'rolled-back') {
     return isBackWanted || verb === 'retry' || kind === 'rollback' ? 0 : 1;
   }
+  if (phase === 'paused(approval)' || phase === 'paused(freeze)') return 5;
   return phase === 'paused(hold)' ? 4 : 0;
 }
 
@@ -98,6 +99,7 @@ function nextCommand(phase: string, release: string): string {
   if (phase === 'rolled-back')
     return `next: \`crossfade logs --release ${release}\`, then deploy the mended release`;
   if (phase === 'stuck') return 'next: `crossfade retry`, or `crossfade promote --full`';
+  if (phase === 'paused(approval)') return 'next: `crossfade approve "reason"` or `crossfade abort`';
   if (phase.startsWith('paused')) return 'next: `crossfade promote`, `crossfade resume` or `crossfade abort`';
   return 'next: `crossfade status`';
 }

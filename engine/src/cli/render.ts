@@ -52,7 +52,7 @@ export function renderStatus(status: StatusView): string {
       ]),
     );
   }
-  lines.push('', `gateway ${status.gateway}`);
+  lines.push('', `gateway ${status.gateway}`, ...gateLines(status));
   for (const each of status.overrides)
     lines.push(pc.yellow(`override ${each.kind} to ${each.environment}: ${each.reason}`));
   if (status.rollout) lines.push('', ...rolloutLines(status.rollout));
@@ -73,6 +73,14 @@ function rolloutLines(rollout: RolloutView): string[] {
   }
   for (const guard of rollout.guards)
     lines.push(`  guard ${guard.guard.padEnd(12)} ${stateWord(guard.state)} ${guard.text}`);
+  for (const each of rollout.approvals ?? [])
+    lines.push(
+      `  approved by ${each.actor} before step ${each.step + 1}${each.reason && `: ${each.reason}`}`,
+    );
+  for (const each of rollout.hooks ?? [])
+    lines.push(
+      `  hook ${each.hook} ${each.isOk ? 'done' : pc.red('failed')} in ${each.tookMs} ms: ${each.text}`,
+    );
   if (rollout.rollback) lines.push(...stopwatchLines(rollout));
   return lines;
 }
@@ -83,11 +91,28 @@ function stateWord(state: string): string {
   return state === 'breach' ? pc.red(padded) : pc.yellow(padded);
 }
 
+function verdictWord(verdict: 'pass' | 'fail' | 'unknown'): string {
+  const padded = verdict.padEnd(7);
+  return { pass: pc.green, fail: pc.red, unknown: pc.yellow }[verdict](padded);
+}
+
+/** Freezes, the lock, the line of deploys, and what Crossfade did by itself. */
+function gateLines({ freezes = [], lock, queue = [], healing }: StatusView): string[] {
+  const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+  return [
+    ...freezes.map((each) => pc.yellow(`frozen until ${time(each.until)} by ${each.actor}: ${each.reason}`)),
+    ...(lock ? [`${lock.holder} holds lock ${lock.fence} until ${time(lock.until)}: ${lock.reason}`] : []),
+    ...(queue.length > 0 ? [`next in line: ${queue.join(', ')}`] : []),
+    ...(healing?.isOff ? [pc.yellow('healing is off: `crossfade healing on`')] : []),
+    ...(healing?.acts ?? []).slice(-5).map((each) => `healed ${time(each.at)}  ${each.text}`),
+  ];
+}
+
 /** How long each part of a rollback took after its trigger. */
 export function stopwatchLines(rollout: RolloutView): string[] {
   const { rollback } = rollout;
   if (!rollback) return [];
-  const { weightsMs, verifiedMs, sessionsMs, drainedMs } = rollback.stopwatch;
+  const { weightsMs, verifiedMs, sessionsMs, drainedMs, toldMs } = rollback.stopwatch;
   const part = (name: string, ms: number | undefined) =>
     `  ${name.padEnd(22)} ${ms === undefined ? 'not yet' : `${ms} ms`}`;
   return [
@@ -96,6 +121,10 @@ export function stopwatchLines(rollout: RolloutView): string[] {
     part('verified in the gateway', verifiedMs),
     part('sessions handed over', sessionsMs),
     part('drained', drainedMs),
+    part('told', toldMs),
+    ...(rollback.criteria ?? []).map(
+      ({ name, verdict, text }) => `  ${verdictWord(verdict)} ${name}: ${text}`,
+    ),
     ...(rollback.leftConnections > 0
       ? [`  ${rollback.leftConnections} connections were still open and end by themselves`]
       : []),

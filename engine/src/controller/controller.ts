@@ -13,6 +13,7 @@ import { isVerb } from '../rollout/verbs.ts';
 import { initialState, type State } from '../rollout/rollout.ts';
 import { perform, type EffectWorld } from './effects.ts';
 import { EffectRunner } from './effect-runner.ts';
+import type { Freeze } from '../rollout/gates.ts';
 import type { Journal } from './journal.ts';
 import type { PublicStatus } from './gateway-link.ts';
 import { publicStatus } from './public-status.ts';
@@ -27,6 +28,8 @@ export type ControllerOptions = ControllerParts & {
   /** Called when the journal failed: nobody knows what is durable, so this process must end. */
   readonly giveUp: () => void;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
+  /** The freezes of the configuration that are in force at a wall time (ms). */
+  readonly freezesAt: (at: number) => readonly Freeze[];
 };
 
 export type Submitted = { readonly kind: 'accepted'; readonly position: number } | Refusal;
@@ -75,7 +78,8 @@ export class Controller {
   static async open(options: ControllerOptions): Promise<Controller> {
     const controller = new Controller(options);
     const { snapshot, entries } = await options.journal.load();
-    if (snapshot) controller.#restore(snapshot.state, snapshot.position);
+    // A snapshot of an older Crossfade lacks what came since.
+    if (snapshot) controller.#restore({ ...controller.#state, ...snapshot.state }, snapshot.position);
     for (const { position, event } of entries) {
       const decision = decide(controller.#state, event);
       assert(decision.kind === 'accepted', `journal entry ${position} (${event.kind}) is refused on replay`);
@@ -104,6 +108,7 @@ export class Controller {
     void this.#watch.run(this.#stopping.signal);
     void this.#followSamples();
     void this.#publishStatusLoop();
+    void this.#freezeLoop();
   }
 
   /** Stops deciding; what runs goes on running. */
@@ -144,6 +149,15 @@ export class Controller {
       decision = decide(decision.state, event);
     }
     return decision;
+  }
+
+  /** Takes up what the calendar of the configuration has frozen since it was looked at last. */
+  async noteFreezes(): Promise<void> {
+    const at = this.#host.clock.now();
+    for (const freeze of this.#options.freezesAt(at)) {
+      if (this.#state.freezes.some((each) => each.id === freeze.id)) continue;
+      await this.submit({ kind: 'freeze-began', freeze, at });
+    }
   }
 
   subscribe(listener: (published: Published) => void): () => void {
@@ -236,6 +250,16 @@ export class Controller {
     for (const override of gateway.overrides) {
       if (this.#state.adoptedOverrides.includes(override.id)) continue;
       await this.submit({ kind: 'override-found', override, at: this.#host.clock.now() });
+    }
+  }
+
+  async #freezeLoop(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.noteFreezes().catch((error: unknown) => {
+        this.#options.log('freezes-not-read', { text: errorText(error) });
+      });
+      await pause(this.#host.clock, 1_000, signal);
     }
   }
 

@@ -10,10 +10,13 @@ import { pause, type Host } from '../host.ts';
 import type { Refusal } from '../rollout/decide.ts';
 import type { Effect } from '../rollout/effects.ts';
 import type { ResultEvent } from '../rollout/events.ts';
-import { releaseOf, type InstanceRecord, type State } from '../rollout/rollout.ts';
+import { releaseOf, wantedInstances, type InstanceRecord, type State } from '../rollout/rollout.ts';
 import { isOnCandidate } from '../rollout/split.ts';
 import { tableOf } from '../rollout/table.ts';
 import type { GatewayLink, RelaySecrets } from './gateway-link.ts';
+import { runHook } from './hook-run.ts';
+import { publicStatus } from './public-status.ts';
+import { retire } from './retire.ts';
 
 export type EffectWorld = {
   readonly host: Host;
@@ -27,6 +30,8 @@ export type EffectWorld = {
   readonly driverOf: (release: string) => EnvironmentDriver;
   readonly specOf: (release: string) => ReleaseSpec;
   readonly secrets: () => RelaySecrets;
+  /** Where crossfade.yaml stands: hooks run there. */
+  readonly folder: string;
 };
 
 type Of<K extends Effect['kind']> = Extract<Effect, { kind: K }>;
@@ -55,6 +60,12 @@ export async function perform(world: EffectWorld, effect: Effect, signal: AbortS
       return drain(world, effect, signal);
     case 'empty':
       return emptyEnvironment(world, effect, signal);
+    case 'retire':
+      return retire(world, effect, signal);
+    case 'run-hook':
+      return runHook(world, effect.hook, signal);
+    case 'tell':
+      return tell(world, effect.rollout, signal);
     case 'timer':
       await pause(world.host.clock, Math.max(0, effect.at - world.host.clock.now()), signal);
       if (!signal.aborted) await world.submit({ kind: 'timer-fired', timer: effect.id, at: now(world) });
@@ -81,10 +92,11 @@ function runDriver(
 ) {
   const { environment, release } = effect;
   const records = world.state().environments[environment].instances;
-  const existing = records.filter((each) => each.release === release && (keepDead || each.state !== 'dead'));
+  const staying = records.filter((each) => each.condemned === undefined && !each.isRetiring);
+  const existing = staying.filter((each) => each.release === release && (keepDead || each.state !== 'dead'));
   return world.driverOf(release).prepare({
     environment,
-    spec: world.specOf(release),
+    spec: { ...world.specOf(release), instances: wantedInstances(world.state(), environment) },
     existing: existing.map((each) => planOf(environment, each)),
     record: async (progress) => {
       if (progress.kind === 'activity') return world.activity(progress.text);
@@ -354,4 +366,10 @@ async function connectionsLeft(world: EffectWorld, environment: EnvironmentName,
   const arms = [service?.stable, service?.candidate, service?.standby];
   if (arms.some((each) => each?.environment === environment)) return undefined;
   return (leases[environment]?.requests ?? 0) + (leases[environment]?.upgraded ?? 0);
+}
+
+/** Users hear of a rollback where they look: the status page says what is true after it. */
+async function tell(world: EffectWorld, rollout: number, signal: AbortSignal): Promise<void> {
+  await world.gateway.publishStatus(publicStatus(world.state(), now(world)));
+  if (!signal.aborted) await world.submit({ kind: 'rollback-told', rollout, at: now(world) });
 }

@@ -211,6 +211,8 @@ function configured(
       driver: config.app.driver,
       ...(config.app.env.file !== undefined && { envFile: resolveFrom(folder, config.app.env.file) }),
       graceMs: config.app.grace,
+      ...(config.app.memory.max !== undefined && { memoryMaxBytes: config.app.memory.max }),
+      ...(config.app.scale.max !== undefined && { scaleMax: config.app.scale.max }),
     },
     health: {
       path: config.health.path,

@@ -20,6 +20,7 @@ import { environmentNames, releaseOf } from '../rollout/rollout.ts';
 import { Door } from './access.ts';
 import { Controller } from './controller.ts';
 import { planOf } from './effects.ts';
+import { windowsAt } from './freeze-windows.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
@@ -83,6 +84,7 @@ async function assemble(folder: string): Promise<Parts> {
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
+    folder,
     journal,
     gateway,
     gatewayUrl: `http://${config.listen.gateway}`,
@@ -91,6 +93,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf: specFor,
     secrets: () => relaySecrets(host, controller.state),
     guardConfig: () => guardLimits(config),
+    freezesAt: (at) => windowsAt(config.freezes, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });

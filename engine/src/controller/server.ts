@@ -7,11 +7,15 @@ import { stream } from 'hono/streaming';
 import { z } from 'zod';
 import {
   deployRequest,
+  healingRequest,
   plainRequest,
   promoteRequest,
   releaseRequest,
   rollbackRequest,
   routeRequest,
+  timedRequest,
+  unfreezeRequest,
+  unlockRequest,
   type EventLine,
   type VerbAnswer,
 } from '../api/control.ts';
@@ -19,6 +23,7 @@ import { CrossfadeError, errorText } from '../errors.ts';
 import type { Door } from './access.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import type { Published } from './controller.ts';
+import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
 import {
   abort,
   createRelease,
@@ -137,6 +142,7 @@ function addVerbs(world: ServerWorld, app: App): void {
   ): void => {
     app.post(`/v1/${name}`, async (context) => {
       const request = schema.parse(await body(context));
+      await world.controller.noteFreezes();
       return context.json(await run(world, request, context.get('actor')));
     });
   };
@@ -149,6 +155,12 @@ function addVerbs(world: ServerWorld, app: App): void {
   verb('retry', plainRequest, retry);
   verb('rollback', rollbackRequest, rollback);
   verb('route', routeRequest, useRoute);
+  verb('approve', plainRequest, approve);
+  verb('freeze', timedRequest, freeze);
+  verb('unfreeze', unfreezeRequest, unfreeze);
+  verb('lock', timedRequest, lock);
+  verb('unlock', unlockRequest, unlock);
+  verb('healing', healingRequest, healing);
 }
 
 async function body(context: Context): Promise<unknown> {

@@ -22,7 +22,8 @@ export function deployLines(
 ): string[] {
   const place = state.environments.blue.role === 'stable' ? 'green' : 'blue';
   const ramp = steps.map(
-    (each) => `${each.weightPercent} %${each.holdMs ? ` for ${each.holdMs / 1000} s` : ''}`,
+    ({ weightPercent, holdMs, approval }) =>
+      `${approval === undefined ? '' : `after approval (${approval}) `}${weightPercent} %${holdMs ? ` for ${holdMs / 1000} s` : ''}`,
   );
   const isFirst = stableRelease(state) === undefined;
   const running = unfinished(state);
@@ -34,6 +35,7 @@ export function deployLines(
     ...ends,
     `${isNew ? 'make' : 'take'} release ${release.id} (routes ${routeNames})`,
     `start it in ${place} and prove it directly and through the gateway`,
+    ...(config.hooks['pre-deploy'] ? [`run pre-deploy: ${config.hooks['pre-deploy'].run}`] : []),
     isFirst ? 'serve 100 % from it, because nothing serves yet' : `move traffic: ${ramp.join(', ')}`,
     ...(isFirst ? [] : [`watch it for ${config.rollout.bake / 1000} s, the old release warm`]),
   ];

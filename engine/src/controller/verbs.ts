@@ -13,6 +13,7 @@ import { guardLimits, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Event } from '../rollout/events.ts';
+import type { Hooks } from '../rollout/hooks.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { releaseOf, unfinished, type Release, type Step } from '../rollout/rollout.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
@@ -32,7 +33,9 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
   const config = world.config();
   const { release, isNew } = await releaseFor(world, request, actor);
   const steps =
-    request.way === 'full' ? fullSteps() : canarySteps(request.percent ?? 10, configuredSteps(config));
+    request.way === 'full'
+      ? fullSteps(configuredSteps(config))
+      : canarySteps(request.percent ?? 10, configuredSteps(config));
   const { controller } = world;
   const lines = deployLines(controller.state, release, steps, config, isNew);
   const { bake, standby, sessions } = config.rollout;
@@ -45,8 +48,11 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
     standbyMs: standby,
     sessions: request.sessions ?? sessions,
     guardLimits: guardLimits(config),
+    hooks: hooksOf(config),
+    fourEyes: config.rollout.fourEyes,
+    supersede: request.supersede ?? config.rollout.supersede,
     ...(request.cutAfterMs !== undefined && { cutAfterMs: request.cutAfterMs }),
-    ...stamp(world, actor),
+    ...forward(world, request, actor),
   } as const;
   // K7: a deploy that is refused leaves no release behind, and a dry run says so too.
   const decision = isNew ? controller.preview(created(release), event) : controller.preview(event);
@@ -74,13 +80,10 @@ export function promote(world: VerbWorld, request: PromoteRequest, actor: string
     kind: 'promote-requested',
     isFull: request.full ?? false,
     ...to,
-    ...stamp(world, actor),
+    ...forward(world, request, actor),
   } as const;
-  const line = request.full
-    ? 'go to 100 % at once'
-    : request.to
-      ? `go to ${request.to} %`
-      : 'go to the next step';
+  const aim = request.to ? `${request.to} %` : 'the next step';
+  const line = request.full ? 'go to 100 % at once' : `go to ${aim}`;
   return simple(world, event, [line], request.dryRun);
 }
 
@@ -96,7 +99,7 @@ export function pause(world: VerbWorld, request: PlainRequest, actor: string): P
 export function resume(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
   return simple(
     world,
-    { kind: 'resume-requested', ...stamp(world, actor) },
+    { kind: 'resume-requested', ...forward(world, request, actor) },
     ['go on with the present step'],
     request.dryRun,
   );
@@ -115,7 +118,7 @@ export function abort(world: VerbWorld, request: PlainRequest, actor: string): P
 export function retry(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
   return simple(
     world,
-    { kind: 'retry-requested', ...stamp(world, actor) },
+    { kind: 'retry-requested', ...forward(world, request, actor) },
     ['open a new rollout of the same release'],
     request.dryRun,
   );
@@ -155,11 +158,34 @@ export function useRoute(world: VerbWorld, request: RouteRequest, actor: string)
   );
 }
 
-function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {
+/** What goes forward may break a freeze with a reason, and says under which lock it was made. */
+export function forward(
+  world: VerbWorld,
+  { breakGlass, lock: fence }: { breakGlass?: string | undefined; lock?: number | undefined },
+  actor: string,
+) {
+  return {
+    ...stamp(world, actor),
+    ...(breakGlass !== undefined && { breakGlass }),
+    ...(fence !== undefined && { fence }),
+  };
+}
+
+function hooksOf({ hooks }: Config): Hooks {
+  const of = (hook: { run: string; timeout: number }) => ({ run: hook.run, timeoutMs: hook.timeout });
+  const single = (['pre-deploy', 'post-deploy', 'on-rollback'] as const).flatMap((name) => {
+    const hook = hooks[name];
+    return hook ? [[name, of(hook)] as const] : [];
+  });
+  return { ...Object.fromEntries(single), ...(hooks.purge.length > 0 && { purge: hooks.purge.map(of) }) };
+}
+
+export function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {
   return { at: world.host.clock.now(), actor };
 }
 
-function simple(
+/** Submits, or says what would be decided. */
+export function simple(
   world: VerbWorld,
   event: Event,
   lines: string[],

@@ -4,7 +4,9 @@ import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/con
 import type { GatewayState } from '../api/route-table.ts';
 import { assertNever } from '../assert.ts';
 import type { Verdict } from '../guard/evidence.ts';
+import { rollbackCriteria } from '../rollout/criteria.ts';
 import type { Event } from '../rollout/events.ts';
+import { activeLock } from '../rollout/gates.ts';
 import {
   environmentNames,
   environmentWithRole,
@@ -39,7 +41,7 @@ export function statusOf(parts: ViewParts): StatusView {
     sentence: sentence(state, at),
     source: 'controller',
     environments: environmentNames.map((name) => environmentView(state, name, gateway)),
-    ...(state.rollout && { rollout: rolloutView(state.rollout, verdict, at) }),
+    ...(state.rollout && { rollout: rolloutView(state.rollout, verdict, at, gateway?.overrides) }),
     overrides: (gateway?.overrides ?? []).map(({ id, kind, environment, reason }) => ({
       id,
       kind,
@@ -51,6 +53,19 @@ export function statusOf(parts: ViewParts): StatusView {
       ? gatewayText(state, gateway)
       : 'does not answer; it goes on serving its last table if it runs',
     position,
+    ...gatesOf(state, at),
+    healing: { isOff: state.healing.isOff, acts: [...state.healing.acts] },
+  };
+}
+
+/** What holds the next step back. */
+function gatesOf(state: State, at: number): Pick<StatusView, 'freezes' | 'lock' | 'queue'> {
+  const freezes = state.freezes.filter((each) => !each.isOver && each.until > at);
+  const lock = activeLock(state, at);
+  return {
+    freezes: freezes.map(({ id, reason, actor, until }) => ({ id, reason, actor, until })),
+    ...(lock && { lock }),
+    queue: state.queue.map((each) => each.request.release),
   };
 }
 
@@ -80,7 +95,12 @@ function environmentView(state: State, name: 'blue' | 'green', gateway: GatewayS
   };
 }
 
-function rolloutView(rollout: Rollout, verdict: Verdict | undefined, at: number): RolloutView {
+function rolloutView(
+  rollout: Rollout,
+  verdict: Verdict | undefined,
+  at: number,
+  overrides: GatewayState['overrides'] | undefined,
+): RolloutView {
   const { phase } = rollout;
   const guards = verdict?.evidence ?? rollout.guards.evidence;
   const until = untilOf(phase);
@@ -98,7 +118,9 @@ function rolloutView(rollout: Rollout, verdict: Verdict | undefined, at: number)
       ? `${verdict.kind}: ${verdict.text}`
       : `${rollout.guards.verdict}: ${rollout.guards.text}`,
     guards: guards.map(({ guard, state, text }) => ({ guard, state, text })),
-    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback) }),
+    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, at, overrides) }),
+    ...(rollout.approvals && { approvals: rollout.approvals.map((each) => ({ ...each })) }),
+    ...(rollout.hookResults && { hooks: rollout.hookResults.map((each) => ({ ...each })) }),
   };
 }
 
@@ -112,8 +134,13 @@ function untilOf(phase: Phase): number | undefined {
   return phase.kind === 'stepping' ? phase.holdUntil : undefined;
 }
 
-function rollbackView(rollback: NonNullable<Rollout['rollback']>): RolloutView['rollback'] {
-  const { trigger, reason, actor, marks, leftConnections } = rollback;
+function rollbackView(
+  rollback: NonNullable<Rollout['rollback']>,
+  at: number,
+  overrides: GatewayState['overrides'] | undefined,
+): RolloutView['rollback'] {
+  const { trigger, reason, actor, marks, leftConnections, sessions } = rollback;
+  const ids = overrides?.map((each) => each.id);
   const since = (mark: number | undefined) => (mark === undefined ? undefined : mark - marks.triggered);
   const stopwatch = Object.fromEntries(
     Object.entries({
@@ -121,9 +148,11 @@ function rollbackView(rollback: NonNullable<Rollout['rollback']>): RolloutView['
       verifiedMs: since(marks.verified),
       sessionsMs: since(marks.sessions),
       drainedMs: since(marks.drained),
+      toldMs: since(marks.told),
     }).filter(([, value]) => value !== undefined),
   );
-  return { trigger, reason, actor, stopwatch, leftConnections };
+  const criteria = rollbackCriteria(rollback, at, ids);
+  return { trigger, reason, actor, stopwatch, leftConnections, ...(sessions && { sessions }), criteria };
 }
 
 /** What the rollout is doing, with the time that is left. */
@@ -139,7 +168,7 @@ export function phaseText(rollout: Rollout, at: number): string {
       return `${where}, ${left}${phase.unknownHolds > 0 ? `, waited ${phase.unknownHolds} holds for evidence` : ''}`;
     }
     case 'paused':
-      return `at ${steps[phase.step]!.weightPercent} % on ${candidate.release}: ${phase.text}`;
+      return `at ${steps[phase.step]?.weightPercent ?? 0} % on ${candidate.release}: ${phase.text}`;
     case 'baking':
       return `100 % on ${candidate.release}, watched for ${secondsLeft(phase.until, at)} more`;
     case 'rolling-back':
@@ -214,12 +243,21 @@ export function eventLineOf(event: Event, position: number, state?: State): Even
 }
 
 function eventText(event: Event): string {
-  const actor = 'actor' in event ? ` by ${event.actor}` : '';
+  const glass = 'breakGlass' in event && event.breakGlass ? `, although frozen: ${event.breakGlass}` : '';
+  const actor = 'actor' in event ? ` by ${event.actor}${glass}` : '';
   switch (event.kind) {
     case 'release-created':
       return `${event.release.id} from ${sourceText(event.release)}${actor}`;
     case 'deploy-requested':
       return `${event.way} ${event.release}${actor}`;
+    case 'approve-requested':
+      return `${event.reason || 'approved'}${actor}`;
+    case 'freeze-began':
+      return `until ${new Date(event.freeze.until).toISOString()}: ${event.freeze.reason}`;
+    case 'hook-ended':
+      return `${event.id.split('/')[0]} ${event.isOk ? 'done' : 'FAILED'} in ${event.tookMs} ms: ${event.text}`;
+    case 'instance-condemned':
+      return `${event.environment} ${event.nonce} is replaced: ${event.reason}`;
     case 'rollback-requested':
       return `to ${event.to}: ${event.reason || 'no reason given'}${actor}`;
     case 'environment-failed':

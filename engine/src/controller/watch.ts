@@ -19,6 +19,7 @@ import {
   type State,
 } from '../rollout/rollout.ts';
 import { planOf } from './effects.ts';
+import { SelfCare } from './self-care.ts';
 
 export type WatchWorld = {
   readonly host: Host;
@@ -37,6 +38,7 @@ const newsEveryMs = { stepping: 1_000, paused: 5_000, baking: 60_000 };
 
 export class Watch {
   readonly #world: WatchWorld;
+  readonly #care: SelfCare;
   #guards: GuardStates;
   #step = '';
   #verdict: Verdict | undefined;
@@ -45,6 +47,7 @@ export class Watch {
 
   constructor(world: WatchWorld) {
     this.#world = world;
+    this.#care = new SelfCare(world);
     this.#guards = openGuards(world.guardConfig());
   }
 
@@ -57,6 +60,7 @@ export class Watch {
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([
       this.#judgeLoop(signal),
+      this.#care.run(signal),
       ...environmentNames.map((name) => this.#probeLoop(name, signal)),
     ]);
   }
@@ -64,6 +68,7 @@ export class Watch {
   /** Takes the gateway's counts into the guards. */
   observe(frame: SampleFrame): void {
     this.#enterStep();
+    void this.#care.noteRoutes(frame);
     for (const sample of frame.environments) {
       const arm = armNameOf(this.#world.state(), sample.environment);
       // A late answer of a release that has left is no evidence on the one that came.
@@ -127,7 +132,7 @@ export class Watch {
   async #probeAll(name: EnvironmentName, release: string): Promise<void> {
     const records = this.#world
       .state()
-      .environments[name].instances.filter((each) => each.state !== 'planned');
+      .environments[name].instances.filter((each) => each.state !== 'planned' && !each.isRetiring);
     if (records.length === 0) return;
     const results = await Promise.all(records.map((each) => this.#probe(name, release, each)));
     for (const [index, record] of records.entries()) await this.#note(name, record, results[index]!);
@@ -150,6 +155,7 @@ export class Watch {
     const present = this.#world
       .state()
       .environments[environment].instances.find((each) => each.nonce === record.nonce);
+    if (present !== undefined) await this.#care.noteHealth(environment, record, health);
     if (present === undefined || present.state === state) return;
     const at = this.#world.host.clock.now();
     await this.#world.submit({ kind: 'instance-changed', environment, nonce: record.nonce, state, at });

@@ -102,6 +102,9 @@ export interface EnvironmentDriver {
    */
   stop(plans: readonly InstancePlan[], graceMs: number): Promise<void>;
 
+  /** What an instance and its children hold, bytes; undefined where that cannot be seen. */
+  memoryBytes(plan: InstancePlan): Promise<number | undefined>;
+
   /** Where an instance writes, or undefined where nothing of it is here. */
   logPath(plan: InstancePlan): string | undefined;
 

@@ -90,6 +90,10 @@ export class ExternalDriver implements EnvironmentDriver {
     return Promise.resolve();
   }
 
+  memoryBytes(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   logPath(): undefined {
     return undefined;
   }

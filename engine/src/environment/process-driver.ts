@@ -97,6 +97,11 @@ export class ProcessDriver implements EnvironmentDriver {
     await this.#endAll(plans, graceMs);
   }
 
+  async memoryBytes(plan: InstancePlan): Promise<number | undefined> {
+    const identity = await this.#processes.living(plan);
+    return identity && this.#host.processes.groupMemory(identity.group);
+  }
+
   logPath(plan: InstancePlan): string {
     return this.#processes.logPath(plan);
   }

@@ -76,6 +76,7 @@ export class DataPlane {
     this.#meter.show({
       leases: (environment) => this.#fleet.leases(environment),
       activeSessions: (release) => this.#voice.active(release),
+      activeByRoute: () => this.#voice.activeByRoute(),
     });
     this.ingress = makeIngress({ ...ingressLimits, ...options.limits }, this.#gateway);
     this.ingress.on('request', (_request, response) => {
@@ -128,6 +129,7 @@ export class DataPlane {
         table: this.#tables.current ?? null,
         overrides: [...this.#brake.overrides],
         leases: this.#fleet.allLeases(),
+        instances: this.#fleet.instanceLeases(),
         sessions: this.#voice.activeByRelease(),
       }),
       push: (body) => this.#push(body),

@@ -127,6 +127,7 @@ export class ArmMeter {
 export type Gauges = {
   leases(environment: EnvironmentName): Leases;
   activeSessions(release: string): number;
+  activeByRoute(): Readonly<Record<string, number>>;
 };
 
 export type FrameListener = (frame: SampleFrame) => void;
@@ -138,8 +139,13 @@ export class Meter {
   readonly #random: () => number;
   readonly #listeners = new Set<FrameListener>();
   #backlog: SampleFrame[] = [];
+  #failedRoutes = new Map<string, number>();
   #version = { epoch: 0, version: 0 };
-  #gauges: Gauges = { leases: () => ({ requests: 0, upgraded: 0 }), activeSessions: () => 0 };
+  #gauges: Gauges = {
+    leases: () => ({ requests: 0, upgraded: 0 }),
+    activeSessions: () => 0,
+    activeByRoute: () => ({}),
+  };
 
   /** `unitSecret` makes hashes of keys that nobody else can compute; `seed` is any number. */
   constructor(unitSecret: string, seed: number) {
@@ -160,6 +166,11 @@ export class Meter {
     return made;
   }
 
+  /** A voice session met its first failure on this speech route. */
+  routeFailed(route: string): void {
+    this.#failedRoutes.set(route, (this.#failedRoutes.get(route) ?? 0) + 1);
+  }
+
   /** A new table is in force. What was counted under the old one is cut off first (M1). */
   swap(next: { epoch: number; version: number }, arms: readonly ArmIdentity[], now: number): void {
     if (this.#version.epoch > 0) this.cut(now);
@@ -176,7 +187,7 @@ export class Meter {
       const isQuiet = arms.every((arm) => arm.isEmpty);
       if (isQuiet && this.#listeners.size === 0) continue;
       const environments = arms.map((arm) => this.#take(arm));
-      this.#publish({ at: now, ...this.#version, service, environments });
+      this.#publish({ at: now, ...this.#version, service, routes: this.#takeRoutes(), environments });
     }
   }
 
@@ -194,6 +205,13 @@ export class Meter {
     for (const [name, arm] of this.#arms) {
       if (arm.isEmpty && arm.held === 0 && !this.#inTable.has(name)) this.#arms.delete(name);
     }
+  }
+
+  #takeRoutes(): NonNullable<SampleFrame['routes']> {
+    const [active, failed] = [this.#gauges.activeByRoute(), this.#failedRoutes];
+    this.#failedRoutes = new Map();
+    const names = new Set([...Object.keys(active), ...failed.keys()]);
+    return [...names].map((route) => ({ route, active: active[route] ?? 0, failed: failed.get(route) ?? 0 }));
   }
 
   #take(arm: ArmMeter): EnvironmentSample {

@@ -6,7 +6,13 @@ export type ArmName = 'candidate' | 'stable';
 /** Limits of all guards, sealed with a rollout when it begins. */
 export type GuardConfig = {
   readonly errors: { readonly max: number; readonly minUnits: number };
-  readonly latency: { readonly max: number; readonly minUnits: number; readonly overMs: number };
+  readonly latency: {
+    readonly max: number;
+    readonly minUnits: number;
+    readonly overMs: number;
+    /** Slower than this is suspect: less weight, then more instances. Absent in older rollouts. */
+    readonly warnMs?: number;
+  };
   readonly unavailableMs: number;
 };
 

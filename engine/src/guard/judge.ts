@@ -10,19 +10,29 @@ import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } fro
 export type GuardStates = {
   readonly errors: ShareGuardState;
   readonly latency: ShareGuardState;
+  readonly slow?: ShareGuardState;
   readonly health: HealthGuardState;
 };
 
 export function openGuards(config: GuardConfig): GuardStates {
+  const { max, minUnits, overMs, warnMs } = config.latency;
   return {
     errors: openShareGuard({ name: 'errors', ...config.errors }),
-    latency: openShareGuard({ name: 'latency', ...config.latency }),
+    latency: openShareGuard({ name: 'latency', max, minUnits, overMs }),
+    ...(warnMs !== undefined && {
+      slow: openShareGuard({ name: 'slow', max, minUnits, overMs: warnMs, isAdvisory: true }),
+    }),
     health: openHealthGuard({ unavailableMs: config.unavailableMs }),
   };
 }
 
 export function observe(states: GuardStates, o: Observation): GuardStates {
-  return { ...states, errors: observeShare(states.errors, o), latency: observeShare(states.latency, o) };
+  return {
+    ...states,
+    errors: observeShare(states.errors, o),
+    latency: observeShare(states.latency, o),
+    ...(states.slow && { slow: observeShare(states.slow, o) }),
+  };
 }
 
 export function observeProbes(states: GuardStates, o: HealthObservation): GuardStates {
@@ -35,6 +45,7 @@ export function beginStep(states: GuardStates): GuardStates {
     ...states,
     errors: openShareGuard(states.errors.config),
     latency: openShareGuard(states.latency.config),
+    ...(states.slow && { slow: openShareGuard(states.slow.config) }),
   };
 }
 
@@ -43,6 +54,7 @@ export function judge(states: GuardStates, t: number): Verdict {
   const evidence = [
     shareEvidence(states.errors, t),
     shareEvidence(states.latency, t),
+    ...(states.slow ? [shareEvidence(states.slow, t)] : []),
     ...healthEvidence(states.health, t),
   ];
   const breached = evidence.filter((each) => each.state === 'breach');
@@ -71,5 +83,15 @@ function verdict(
   const drivers = because.map((each) => each.guard);
   const reasons = because.map((each) => `${each.guard}: ${each.text}`).join('; ');
   const prefix = kind === 'environment' ? 'both arms are bad, so the release is not the cause: ' : '';
-  return { kind, drivers, evidence, text: `${prefix}${reasons || 'all guards are clear'}` };
+  const text = `${prefix}${reasons || 'all guards are clear'}${wayForward(evidence)}`;
+  return { kind, drivers, evidence, text };
+}
+
+/** Where stable is the broken side, going back to it would be the harm. */
+function wayForward(evidence: readonly Evidence[]): string {
+  const isCandidateWell = evidence.every((each) => each.state !== 'breach' && each.state !== 'suspect');
+  const broken = evidence.filter((each) => each.stable === 'breach').map((each) => each.guard);
+  if (!isCandidateWell || broken.length === 0) return '';
+  const side = `stable is the broken side (${broken.join(', ')})`;
+  return `; ${side}: \`crossfade promote --full\` is the way forward`;
 }

@@ -4,12 +4,14 @@ import type { Evidence, EvidenceState, Observation } from './evidence.ts';
 import { addTo, emptyTally, failedShare, type Counted, type Tally } from './tally.ts';
 
 export type ShareGuardConfig = {
-  readonly name: 'errors' | 'latency';
+  readonly name: 'errors' | 'latency' | 'slow';
   /** Largest share that is fine, 0–1. */
   readonly max: number;
   readonly minUnits: number;
   /** Latency only: an answer slower than this counts, ms. */
   readonly overMs?: number;
+  /** What is over the limit is suspect, never a breach. */
+  readonly isAdvisory?: boolean;
 };
 
 export type ShareGuardState = {
@@ -64,6 +66,7 @@ function armState(config: ShareGuardConfig, tally: Tally, t: number): EvidenceSt
   if (share === undefined || t - tally.lastAt > staleMs) return 'unknown';
   const isOver = share > config.max;
   const isEnough = tally.unitCount >= config.minUnits;
+  if (isOver && config.isAdvisory) return isEnough ? 'suspect' : 'unknown';
   if (isOver) return isEnough || tally.failedUnitCount >= enoughFailingUnits ? 'breach' : 'suspect';
   return isEnough ? 'clear' : 'unknown';
 }

@@ -3,6 +3,7 @@
 // gives the same state (K3), because effects are the difference of what is outstanding before and after.
 import { assert } from '../assert.ts';
 import type { ErrorCode } from '../errors.ts';
+import { goOn } from './advance.ts';
 import type { Effect } from './effects.ts';
 import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
@@ -26,7 +27,7 @@ export function decide(state: State, event: Event): Decision {
     ? afterVerb(state, event)
     : { kind: 'next' as const, state: afterResult(state, event) };
   if (next.kind === 'refused') return next;
-  const settled = settle(state, next.state, event.at);
+  const settled = settle(state, goOn(next.state, event.at), event.at);
   checkInvariants(settled);
   return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
 }

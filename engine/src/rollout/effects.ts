@@ -2,6 +2,7 @@
 // the same id is the same wish. They are performed by controller/effects after the state that names them is
 // durable (K2).
 import type { EnvironmentName } from '../api/route-table.ts';
+import type { OwedHook } from './hooks.ts';
 
 export type Effect = { readonly id: string } & (
   | { readonly kind: 'prepare'; readonly environment: EnvironmentName; readonly release: string }
@@ -32,5 +33,15 @@ export type Effect = { readonly id: string } & (
       readonly release: string;
       readonly cutAfterMs?: number;
     }
+  /** An instance that was replaced: wait for its leases for a while, then stop it. */
+  | {
+      readonly kind: 'retire';
+      readonly environment: EnvironmentName;
+      readonly release: string;
+      readonly nonce: string;
+    }
+  | { readonly kind: 'run-hook'; readonly hook: OwedHook }
+  /** Publish the state after a rollback where users see it. */
+  | { readonly kind: 'tell'; readonly rollout: number }
   | { readonly kind: 'timer'; readonly at: number }
 );

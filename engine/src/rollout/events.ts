@@ -3,9 +3,18 @@
 // has no clock.
 import type { EnvironmentName, Override, SessionPolicy } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
+import type { Freeze } from './gates.ts';
+import type { Hooks } from './hooks.ts';
 import type { InstanceState, Release, Step } from './rollout.ts';
 
-type Request = { readonly at: number; readonly actor: string };
+type Request = {
+  readonly at: number;
+  readonly actor: string;
+  /** Why a freeze does not hold it; recorded. */
+  readonly breakGlass?: string;
+  /** The number of the lock it was made under. */
+  readonly fence?: number;
+};
 
 export type VerbEvent = Request &
   (
@@ -20,7 +29,17 @@ export type VerbEvent = Request &
         readonly sessions: SessionPolicy;
         readonly cutAfterMs?: number;
         readonly guardLimits?: GuardConfig;
+        readonly hooks?: Hooks;
+        readonly fourEyes?: boolean;
+        readonly supersede?: 'refuse' | 'replace' | 'queue';
       }
+    | { readonly kind: 'approve-requested'; readonly reason: string }
+    | { readonly kind: 'freeze-requested'; readonly reason: string; readonly until: number }
+    /** All of them without an id. */
+    | { readonly kind: 'unfreeze-requested'; readonly id?: string }
+    | { readonly kind: 'lock-requested'; readonly reason: string; readonly until: number }
+    | { readonly kind: 'unlock-requested'; readonly isBreaking: boolean; readonly reason: string }
+    | { readonly kind: 'healing-requested'; readonly isOn: boolean; readonly reason: string }
     | { readonly kind: 'promote-requested'; readonly toPercent?: number; readonly isFull: boolean }
     | { readonly kind: 'pause-requested' }
     | { readonly kind: 'resume-requested' }
@@ -112,7 +131,33 @@ export type ResultEvent = { readonly at: number } & (
       readonly evidence: readonly Evidence[];
     }
   | { readonly kind: 'override-found'; readonly override: Override }
+  /** A window of the configuration. */
+  | { readonly kind: 'freeze-began'; readonly freeze: Freeze }
+  | {
+      readonly kind: 'hook-ended';
+      readonly id: string;
+      readonly isOk: boolean;
+      readonly text: string;
+      readonly tookMs: number;
+    }
+  | { readonly kind: 'rollback-told'; readonly rollout: number }
+  | {
+      readonly kind: 'instance-condemned';
+      readonly environment: EnvironmentName;
+      readonly nonce: string;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'instance-retired';
+      readonly environment: EnvironmentName;
+      readonly nonce: string;
+      readonly cutConnections: number;
+    }
+  | { readonly kind: 'route-failed'; readonly route: string; readonly reason: string }
   | { readonly kind: 'timer-fired'; readonly timer: string }
 );
 
 export type Event = VerbEvent | ResultEvent;
+
+/** The result or timer event of this kind. */
+export type Result<K extends ResultEvent['kind']> = Extract<ResultEvent, { kind: K }>;

@@ -16,6 +16,10 @@ export const limits = {
   rollbackMs: 120_000,
   drainMs: 30_000,
   stuckRetryMs: 60_000,
+  /** Over a hook's own timeout, for a controller that was away. */
+  hookSlackMs: 60_000,
+  /** How long less weight has to help before an instance is added. */
+  easeMs: 15_000,
 } as const;
 
 /** Every effect the state owes, in the order in which they matter: traffic first. */
@@ -27,7 +31,30 @@ export function outstanding(state: State): Effect[] {
     ...(rollout ? rolloutEffects(state, rollout) : []),
     ...handoverEffects(state),
     ...environmentEffects(state),
+    ...state.hooks.map((hook): Effect => ({ id: `hook/${hook.id}`, kind: 'run-hook', hook })),
+    ...gateTimers(state),
+    ...tellEffects(state),
   ];
+}
+
+/** Freezes, locks and demoted routes end by themselves. */
+function gateTimers(state: State): Effect[] {
+  const timer = (name: string, at: number): Effect => ({ id: name, kind: 'timer', at });
+  const { freezes, lock, demoted } = state;
+  return [
+    ...freezes.filter((each) => !each.isOver).map((each) => timer(`freeze/${each.id}`, each.until)),
+    ...(lock ? [timer(`lock/${lock.fence}/${lock.until}`, lock.until)] : []),
+    ...demoted
+      .filter((each) => !each.isBack)
+      .map((each) => timer(`route/${each.route}/${each.until}`, each.until)),
+  ];
+}
+
+/** Owed once the weights of a rollback are verified, also after its end. */
+function tellEffects({ rollout }: State): Effect[] {
+  const marks = rollout?.rollback?.marks;
+  if (!rollout || marks?.verified === undefined || marks.told !== undefined) return [];
+  return [{ id: `tell/${rollout.number}`, kind: 'tell', rollout: rollout.number }];
 }
 
 function tableEffects(state: State): Effect[] {
@@ -50,7 +77,11 @@ function rolloutEffects(state: State, rollout: Rollout): Effect[] {
         return phase.holdUntil === undefined ? [] : [timer('hold', phase.holdUntil)];
       return [...verifyEffects(state), timer('switch-deadline', phase.since + limits.switchingMs)];
     case 'paused':
-      return [timer('pause-deadline', phase.since + limits.pauseMs)];
+      if (phase.why === 'freeze') return [];
+      return [
+        timer('pause-deadline', phase.since + limits.pauseMs),
+        ...(phase.isEasing ? [timer('ease', phase.since + limits.easeMs)] : []),
+      ];
     case 'baking':
       return [timer('bake', phase.until)];
     case 'rolling-back':
@@ -74,6 +105,8 @@ function preparingLimit(rollout: Rollout): number {
   if (rollout.phase.kind !== 'preparing') return 0;
   const { stage } = rollout.phase;
   switch (stage) {
+    case 'hooking':
+      return (rollout.hooks?.['pre-deploy']?.timeoutMs ?? 0) + limits.hookSlackMs;
     case 'emptying':
       return limits.emptyingMs + (rollout.cutAfterMs ?? 0);
     case 'starting':
@@ -149,6 +182,12 @@ function environmentEffects(state: State): Effect[] {
       const id = `revive/${name}/${release}/${attempts}/${notBefore}`;
       owed.push({ id, kind: 'revive', environment: name, release, notBefore });
     }
+    if (isTableConfirmed(state)) {
+      for (const { nonce, isRetiring } of instances) {
+        if (isRetiring)
+          owed.push({ id: `retire/${nonce}`, kind: 'retire', environment: name, release, nonce });
+      }
+    }
     if (role === 'standby' && standbyUntil !== undefined) {
       owed.push({ id: `standby/${name}/${standbyUntil}`, kind: 'timer', at: standbyUntil });
     }
@@ -156,6 +195,7 @@ function environmentEffects(state: State): Effect[] {
   });
 }
 
+/** An instance is missing, dead, or to be replaced. */
 function needsRevival(state: State, name: 'blue' | 'green'): boolean {
   const { instances } = state.environments[name];
   const rollout = unfinished(state);
@@ -163,5 +203,8 @@ function needsRevival(state: State, name: 'blue' | 'green'): boolean {
     rollout?.phase.kind === 'preparing' &&
     preparedPlace(rollout).environment === name &&
     rollout.phase.stage !== 'proving';
-  return !isBeingPrepared && instances.some((each) => each.state === 'dead');
+  if (isBeingPrepared || instances.length === 0) return false;
+  const staying = instances.filter((each) => !each.isRetiring);
+  const isBad = staying.some((each) => each.state === 'dead' || each.condemned !== undefined);
+  return isBad || (state.environments[name].wanted ?? 0) > staying.length;
 }

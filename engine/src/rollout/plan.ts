@@ -9,17 +9,15 @@ export function canarySteps(percent: number, configured: readonly Step[]): Step[
   const first =
     configured.find((each) => each.weightPercent === percent) ?? withWeight(configured[0], percent);
   const later = configured.filter((each) => each.weightPercent > percent && each.weightPercent < 100);
+  return percent >= 100 ? fullSteps(configured) : [first, ...later, ...fullSteps(configured)];
+}
+
+/** `deploy full`: all at once; the bake is the watch. What must be approved for 100 % must be so here too. */
+export function fullSteps(configured: readonly Step[] = []): Step[] {
   const last = configured.find((each) => each.weightPercent === 100);
-  return percent >= 100 ? fullSteps() : [first, ...later, { ...fullSteps()[0]!, ...approvalOf(last) }];
-}
-
-/** `deploy full`: all at once; the bake is the watch. */
-export function fullSteps(): Step[] {
-  return [{ weightPercent: 100, holdMs: 0 }];
-}
-
-function approvalOf(step: Step | undefined): { approval?: string } {
-  return step?.approval === undefined ? {} : { approval: step.approval };
+  return [
+    { weightPercent: 100, holdMs: 0, ...(last?.approval !== undefined && { approval: last.approval }) },
+  ];
 }
 
 function withWeight(model: Step | undefined, percent: number): Step {

@@ -1,31 +1,29 @@
-// What results, guards, health and timers do to the state. A result that no longer fits the state (its
-// effect was overtaken) changes nothing, so that any number of repeats after a crash is harmless (K3). K6:
-// a hold ends only when every guard is clear or safe; K8: each deadline's consequence stands here.
+// What results do to the state: here those of a rollout's own course; instances, verdicts, deadlines and
+// overrides have files of their own. A result that no longer fits the state (its effect was overtaken)
+// changes nothing, so that any number of repeats after a crash is harmless (K3).
 import { assertNever } from '../assert.ts';
-import type { Event, ResultEvent } from './events.ts';
-import { limits, outstanding } from './outstanding.ts';
-import { releaseOf, unfinished, type Rollout, type State } from './rollout.ts';
+import { advance } from './advance.ts';
+import { timerFired } from './deadlines.ts';
+import type { Result, ResultEvent } from './events.ts';
+import { addFreeze } from './gates.ts';
+import { judged } from './guarded.ts';
+import { condemn, demote, retired } from './healing.ts';
+import { endHook, oweHooks } from './hooks.ts';
+import { changeInstance, markReady, planInstance, revivalFailed, revived, stopping } from './instances.ts';
+import { adoptOverride } from './overrides.ts';
+import { unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace } from './table.ts';
+import { finishRollback, startRollback, swapAndRollBack } from './rolling-back.ts';
 import {
   becomeStable,
-  complete,
-  empty,
-  enterStep,
+  begin,
   fail,
-  finishRollback,
   handOver,
-  nextStep,
   occupy,
-  openRollbackTo,
-  resumeStep,
-  startRollback,
-  swapAndRollBack,
   withEnvironment,
   withPhase,
   withRollout,
 } from './transitions.ts';
-
-type Result<K extends Event['kind']> = Extract<ResultEvent, { kind: K }>;
 
 export function afterResult(state: State, event: ResultEvent): State {
   switch (event.kind) {
@@ -65,6 +63,18 @@ export function afterResult(state: State, event: ResultEvent): State {
       return judged(state, event);
     case 'override-found':
       return adoptOverride(state, event);
+    case 'freeze-began':
+      return addFreeze(state, event.freeze);
+    case 'hook-ended':
+      return hookEnded(state, event);
+    case 'rollback-told':
+      return told(state, event);
+    case 'instance-condemned':
+      return condemn(state, event);
+    case 'instance-retired':
+      return retired(state, event);
+    case 'route-failed':
+      return demote(state, event);
     case 'timer-fired':
       return timerFired(state, event);
     default:
@@ -81,14 +91,6 @@ function isPreparing(state: State, place: { release: string; environment: string
     : undefined;
 }
 
-function planInstance(state: State, event: Result<'instance-planned'>): State {
-  const environment = state.environments[event.environment];
-  if (environment.release !== event.release) return state;
-  const { nonce, url, port, release } = event;
-  const record = { nonce, url, port, release, state: 'planned' as const };
-  return withEnvironment(state, event.environment, { instances: [...environment.instances, record] });
-}
-
 function environmentReady(state: State, event: Result<'environment-ready'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'starting') return state;
@@ -103,46 +105,10 @@ function environmentReady(state: State, event: Result<'environment-ready'>): Sta
   return withPhase(stable, { kind: 'completed', at: event.at, text: `${event.release} serves` });
 }
 
-function markReady(state: State, name: 'blue' | 'green', nonces: readonly string[]): State {
-  const instances = state.environments[name].instances
-    .filter((each) => nonces.includes(each.nonce))
-    .map((each) => ({ ...each, state: 'ready' as const }));
-  return withEnvironment(state, name, { instances, revival: { attempts: 0, notBefore: 0 } });
-}
-
 function environmentFailed(state: State, event: Result<'environment-failed'>): State {
   if (!isPreparing(state, event)) return state;
   const tail = event.logTail.length > 0 ? `\n${event.logTail.map((line) => `  | ${line}`).join('\n')}` : '';
   return fail(state, event.at, `${event.failure}: ${event.text}${tail}`);
-}
-
-function changeInstance(state: State, event: Result<'instance-changed'>): State {
-  const { instances } = state.environments[event.environment];
-  const changed = instances.map((each) =>
-    each.nonce === event.nonce ? { ...each, state: event.state } : each,
-  );
-  return withEnvironment(state, event.environment, { instances: changed });
-}
-
-function revived(state: State, event: Result<'environment-revived'>): State {
-  if (state.environments[event.environment].role === 'empty') return state;
-  return markReady(state, event.environment, event.nonces);
-}
-
-function revivalFailed(state: State, event: Result<'revival-failed'>): State {
-  const { revival, instances } = state.environments[event.environment];
-  const attempts = revival.attempts + 1;
-  const notBefore = event.at + Math.min(30_000, 500 * 2 ** attempts);
-  return withEnvironment(state, event.environment, {
-    revival: { attempts, notBefore },
-    instances: instances.filter((each) => each.state !== 'planned' || !event.gone?.includes(each.nonce)),
-  });
-}
-
-function stopping(state: State, event: Result<'environment-stopping'>): State {
-  const { role, instances } = state.environments[event.environment];
-  if (role !== 'empty' || instances.length === 0) return state;
-  return withEnvironment(state, event.environment, { isStopping: true });
 }
 
 function stopped(state: State, event: Result<'environment-stopped'>): State {
@@ -159,7 +125,7 @@ function stopped(state: State, event: Result<'environment-stopped'>): State {
 function proven(state: State, event: Result<'environment-proven'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'proving') return state;
-  if (rollout.kind !== 'rollback') return enterStep(state, 0, event.at);
+  if (rollout.kind !== 'rollback') return advance(state, 0, event.at);
   const { marks, ...wish } = rollout.rollback!;
   const swapped = swapAndRollBack(state, { ...wish, at: event.at });
   const rollback = { ...swapped.rollout!.rollback!, marks: { triggered: marks.triggered } };
@@ -203,7 +169,8 @@ function stepVerified(state: State, rollout: Rollout, at: number): State {
         )
       : state;
   if (rollout.steps[step]!.weightPercent === 100) {
-    return withPhase(moved, { kind: 'baking', since: at, until: at + rollout.bakeMs });
+    const baking = withPhase(moved, { kind: 'baking', since: at, until: at + rollout.bakeMs });
+    return oweHooks(baking, 'post-deploy');
   }
   if (holdMs === undefined) {
     const text = 'this step waits for `crossfade promote`';
@@ -223,7 +190,8 @@ function stepVerified(state: State, rollout: Rollout, at: number): State {
 
 function rollbackVerified(state: State, rollout: Rollout, at: number): State {
   const rollback = rollout.rollback!;
-  const verified = withRollout(state, {
+  const owing = oweHooks(oweHooks(state, 'on-rollback', rollback.reason), 'purge', rollback.reason);
+  const verified = withRollout(owing, {
     phase: {
       kind: 'rolling-back',
       stage: 'sessions',
@@ -263,9 +231,14 @@ function handedOver(state: State, event: Result<'sessions-handed-over'>): State 
   if (!rollout || event.id !== rollbackHandover(rollout)) return done;
   if (rollout.phase.kind !== 'rolling-back' || rollout.phase.stage !== 'sessions') return done;
   const rollback = rollout.rollback!;
+  const { moved, failed, pending } = event;
   return withRollout(done, {
     phase: { ...rollout.phase, stage: 'draining' },
-    rollback: { ...rollback, marks: { ...rollback.marks, sessions: event.at } },
+    rollback: {
+      ...rollback,
+      sessions: { moved, failed, pending },
+      marks: { ...rollback.marks, sessions: event.at },
+    },
   });
 }
 
@@ -276,145 +249,21 @@ function drained(state: State, event: Result<'drained'>): State {
   return finishRollback(state, event.at, event.leftConnections);
 }
 
-function judged(state: State, event: Result<'guards-judged'>): State {
-  const rollout = unfinished(state);
-  if (!rollout?.stable) return state;
-  const { verdict, text, evidence } = event;
-  const known = withRollout(state, { guards: { verdict, text, evidence } });
-  const { phase } = rollout;
-  const isWatched = phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
-  if (verdict === 'regress' && isWatched) return regress(known, rollout, event);
-  if (phase.kind === 'stepping' && (verdict === 'hold' || verdict === 'environment')) {
-    return holdAndAsk(known, rollout, event.text, event.at, true);
-  }
-  if (phase.kind === 'paused' && phase.isByGuards && isAllClear(known.rollout!)) {
-    return resumeStep(known, phase.step, event.at);
-  }
-  return known;
+/** Only `pre-deploy` is waited for: what the user wants to be sure of before anything is started. */
+function hookEnded(state: State, event: Result<'hook-ended'>): State {
+  const hook = state.hooks.find((each) => each.id === event.id);
+  const noted = endHook(state, event.id, event);
+  const rollout = unfinished(noted);
+  const isAwaited = rollout?.phase.kind === 'preparing' && rollout.phase.stage === 'hooking';
+  if (!isAwaited || hook?.hook !== 'pre-deploy' || hook.rollout !== rollout.number) return noted;
+  return event.isOk ? begin(noted, event.at) : fail(noted, event.at, `pre-deploy: ${event.text}`);
 }
 
-/** K10: what cannot be undone is frozen and shown, not rolled back by a machine. */
-function regress(state: State, rollout: Rollout, event: Result<'guards-judged'>): State {
-  if (releaseOf(state, rollout.candidate.release)?.reversible !== false) {
-    return startRollback(state, { trigger: 'guard', reason: event.text, actor: 'crossfade', at: event.at });
-  }
-  if (rollout.phase.kind !== 'stepping') return state;
-  return holdAndAsk(
-    state,
-    rollout,
-    `${event.text}; the release is irreversible, so a person decides`,
-    event.at,
-    false,
-  );
-}
-
-function holdAndAsk(state: State, rollout: Rollout, text: string, at: number, isByGuards: boolean): State {
-  if (rollout.phase.kind !== 'stepping') return state;
-  const { step, holdMs } = rollout.phase;
-  const remaining = holdMs === undefined ? {} : { remainingMs: holdMs };
-  return withPhase(state, { kind: 'paused', why: 'hold', text, step, since: at, isByGuards, ...remaining });
-}
-
-function isAllClear(rollout: Rollout): boolean {
-  const { evidence } = rollout.guards;
-  return evidence.length > 0 && evidence.every((each) => each.state === 'clear' || each.state === 'safe');
-}
-
-function adoptOverride(state: State, event: Result<'override-found'>): State {
-  const { id, kind, environment, reason, actor } = event.override;
-  if (state.adoptedOverrides.includes(id)) return state;
-  const known = {
-    ...state,
-    adoptedOverrides: [...state.adoptedOverrides, id].slice(-100),
-    endsOverrides: [...state.endsOverrides, id].slice(-20),
+function told(state: State, event: Result<'rollback-told'>): State {
+  const mark = (rollout: Rollout): Rollout => {
+    const { rollback } = rollout;
+    if (rollout.number !== event.rollout || !rollback || rollback.marks.told !== undefined) return rollout;
+    return { ...rollout, rollback: { ...rollback, marks: { ...rollback.marks, told: event.at } } };
   };
-  // Whoever is second does nothing: the controller was asked for the same and has begun.
-  const isAnswered = [state.rollout, ...state.ended].some((each) => each?.rollback?.request === id);
-  if (isAnswered) return known;
-  const rollout = unfinished(known);
-  const cause = { trigger: 'emergency', reason, actor, at: event.at } as const;
-  const isAway = kind === 'brake' ? rollout?.candidate.environment === environment : true;
-  if (rollout && isAway && rollout.phase.kind !== 'rolling-back') {
-    const isBack = kind === 'brake' || rollout.stable?.environment === environment;
-    return isBack ? startRollback(known, cause) : known;
-  }
-  const { role, release } = known.environments[environment];
-  if (!rollout && kind === 'emergency' && role === 'standby' && release)
-    return openRollbackTo(known, release, cause);
-  return known;
-}
-
-/** Only a timer that is still owed counts; its name says what its deadline means. */
-function timerFired(state: State, event: Result<'timer-fired'>): State {
-  if (!outstanding(state).some((each) => each.kind === 'timer' && each.id === event.timer)) return state;
-  const [name, second] = event.timer.split('/');
-  if (name === 'standby') return empty(state, second as 'blue' | 'green', event.at);
-  const rollout = unfinished(state);
-  return rollout ? deadline(state, rollout, name!, event.at) : state;
-}
-
-function deadline(state: State, rollout: Rollout, name: string, at: number): State {
-  const rollBack = (reason: string): State =>
-    startRollback(state, { trigger: 'deadline', reason, actor: 'crossfade', at });
-  switch (name) {
-    case 'hold':
-      return holdOver(state, rollout, at);
-    case 'bake':
-      return complete(state, at, 'completed', `${rollout.candidate.release} passed its bake`);
-    case 'prepare-deadline':
-      return fail(state, at, prepareDeadlineText(rollout));
-    case 'switch-deadline':
-      return rollBack('the gateway did not show the new weight in time');
-    case 'pause-deadline':
-      return rollBack('nobody decided within 24 hours');
-    case 'rollback-deadline':
-      return rollbackDeadline(state, rollout, at);
-    case 'stuck-retry':
-      return withPhase(state, { kind: 'rolling-back', stage: 'weights', since: at });
-    default:
-      return state;
-  }
-}
-
-function prepareDeadlineText(rollout: Rollout): string {
-  const place = preparedPlace(rollout);
-  if (rollout.phase.kind === 'preparing' && rollout.phase.stage === 'emptying') {
-    return `${place.environment} still holds connections of its old release; deploy with --cut-after to cut them`;
-  }
-  return `never-ready: ${place.release} was not ready in time`;
-}
-
-function holdOver(state: State, rollout: Rollout, at: number): State {
-  if (rollout.phase.kind !== 'stepping') return state;
-  const { step, unknownHolds } = rollout.phase;
-  // After a pause `holdMs` is what was left of the hold; evidence is waited for in whole ones.
-  const holdMs = rollout.steps[step]!.holdMs ?? 0;
-  if (isAllClear(rollout)) return nextStep(state, step, at);
-  if (unknownHolds + 1 >= 3) return holdAndAsk(state, rollout, missingText(rollout), at, true);
-  return withPhase(state, {
-    ...rollout.phase,
-    since: at,
-    holdMs,
-    holdUntil: at + holdMs,
-    unknownHolds: unknownHolds + 1,
-  });
-}
-
-function missingText(rollout: Rollout): string {
-  const missing = rollout.guards.evidence.filter((each) => each.state !== 'clear' && each.state !== 'safe');
-  if (missing.length === 0) return 'no evidence: nothing was measured on the candidate';
-  return `no evidence: ${missing.map((each) => `${each.guard}: ${each.text}`).join('; ')}`;
-}
-
-/**
- * The weights are what a rollback must reach; sessions and connections that are late are reported, not
- * waited for.
- */
-function rollbackDeadline(state: State, rollout: Rollout, at: number): State {
-  if (rollout.phase.kind !== 'rolling-back') return state;
-  if (rollout.phase.stage === 'sessions' || rollout.phase.stage === 'draining') {
-    return finishRollback(state, at, rollout.rollback?.leftConnections ?? 0);
-  }
-  const text = `the gateway did not confirm the weights within ${limits.rollbackMs / 1000} s`;
-  return withPhase(state, { kind: 'stuck', since: at, text });
+  return { ...state, ended: state.ended.map(mark), ...(state.rollout && { rollout: mark(state.rollout) }) };
 }

@@ -4,7 +4,8 @@ import type { Refusal } from './decide.ts';
 import type { VerbEvent } from './events.ts';
 import { stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollbackDestination } from './targets.ts';
-import { openRollbackTo, startRollback, withRollout, type RollbackCause } from './transitions.ts';
+import { openRollbackTo, startRollback, type RollbackCause } from './rolling-back.ts';
+import { withRollout } from './transitions.ts';
 import type { VerbOutcome } from './verbs.ts';
 
 type Request = Extract<VerbEvent, { kind: 'rollback-requested' }>;

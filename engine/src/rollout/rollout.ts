@@ -9,6 +9,10 @@ import type {
   SpeechRoute,
 } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
+import type { QueuedDeploy } from './advance.ts';
+import type { Freeze, Lock } from './gates.ts';
+import type { DemotedRoute, HealingAct } from './healing.ts';
+import type { HookResult, Hooks, OwedHook } from './hooks.ts';
 
 /** Immutable, numbered r1, r2 …: all that a rollback must bring back together (K10). */
 export type Release = {
@@ -29,6 +33,10 @@ export type Release = {
     readonly driver: 'process' | 'external';
     readonly envFile?: string;
     readonly graceMs: number;
+    /** An instance whose processes together hold more is replaced. */
+    readonly memoryMaxBytes?: number;
+    /** How far an environment that is slow may grow, instances. */
+    readonly scaleMax?: number;
   };
   readonly health: {
     readonly path: string;
@@ -62,6 +70,10 @@ export type InstanceRecord = {
   readonly port: number;
   readonly release: string;
   readonly state: InstanceState;
+  /** Why it is to be replaced; it serves until its replacement is proven. */
+  readonly condemned?: string;
+  /** It was replaced: out of the table, it finishes what it has and is then stopped. */
+  readonly isRetiring?: true;
 };
 
 /**
@@ -75,6 +87,8 @@ export type Environment = {
   readonly standbyUntil?: number;
   /** Failed attempts to bring a dead instance back, and when the next may begin. */
   readonly revival: { readonly attempts: number; readonly notBefore: number };
+  /** Instances wanted where healing has added some; else the release's own number. */
+  readonly wanted?: number;
   /** Its instances are being ended: whoever wants the release back waits, and starts it anew (K9). */
   readonly isStopping?: true;
   /** Cut what is still connected this long after emptying began: an operator's `--cut-after`. */
@@ -93,7 +107,7 @@ export type RolloutKind = 'first' | 'full' | 'canary' | 'rollback';
 
 export type Trigger = 'guard' | 'operator' | 'abort' | 'verify' | 'deadline' | 'emergency';
 
-export type PausedWhy = 'step' | 'operator' | 'hold';
+export type PausedWhy = 'step' | 'operator' | 'hold' | 'approval' | 'freeze';
 
 /** When each part of a rollback was done, wall ms: the stopwatch. */
 export type Marks = {
@@ -102,12 +116,21 @@ export type Marks = {
   readonly sessions?: number;
   readonly drained?: number;
   readonly verified?: number;
+  /** The public status page says so. */
+  readonly told?: number;
+};
+
+export type Approval = {
+  readonly step: number;
+  readonly actor: string;
+  readonly at: number;
+  readonly reason: string;
 };
 
 export type Phase =
   | {
       readonly kind: 'preparing';
-      readonly stage: 'emptying' | 'starting' | 'proving';
+      readonly stage: 'hooking' | 'emptying' | 'starting' | 'proving';
       readonly since: number;
     }
   | {
@@ -126,12 +149,15 @@ export type Phase =
       readonly kind: 'paused';
       readonly why: PausedWhy;
       readonly text: string;
+      /** The step whose weight is in force; -1 before the first. */
       readonly step: number;
       readonly since: number;
       /** What was left of the hold, ms; undefined where the step has none. */
       readonly remainingMs?: number;
       /** True when guards paused it: it goes on by itself once they are all clear. */
       readonly isByGuards: boolean;
+      /** It was slow and got less weight; next it gets more instances. */
+      readonly isEasing?: true;
     }
   | { readonly kind: 'baking'; readonly since: number; readonly until: number }
   | {
@@ -162,6 +188,13 @@ export type Rollout = {
   readonly cutAfterMs?: number;
   /** The limits in crossfade.yaml when it began; absent in older journals. */
   readonly guardLimits?: GuardConfig;
+  readonly hooks?: Hooks;
+  readonly hookResults?: readonly HookResult[];
+  /** Who approves must not be who deployed. */
+  readonly fourEyes?: boolean;
+  readonly approvals?: readonly Approval[];
+  /** Why freezes do not hold it, as an operator said. */
+  readonly breakGlass?: string;
   readonly phase: Phase;
   readonly guards: {
     readonly verdict: VerdictKind;
@@ -174,6 +207,8 @@ export type Rollout = {
     readonly actor: string;
     readonly marks: Marks;
     readonly leftConnections: number;
+    /** What became of the live sessions. */
+    readonly sessions?: { readonly moved: number; readonly failed: number; readonly pending: number };
     /** A rollback to another release than the stable one goes on there when this one is done. */
     readonly thenTo?: string;
     /** The id with which the gateway was asked for the same, if it was. */
@@ -219,6 +254,14 @@ export type State = {
   readonly endsOverrides: readonly string[];
   readonly handovers: readonly Handover[];
   readonly adoptedOverrides: readonly Override['id'][];
+  readonly freezes: readonly Freeze[];
+  readonly lock?: Lock;
+  readonly fences: number;
+  /** Deploys that wait for the present rollout to end. */
+  readonly queue: readonly QueuedDeploy[];
+  readonly hooks: readonly OwedHook[];
+  readonly healing: { readonly isOff: boolean; readonly acts: readonly HealingAct[] };
+  readonly demoted: readonly DemotedRoute[];
 };
 
 const noRevival = { attempts: 0, notBefore: 0 };
@@ -242,6 +285,12 @@ export function initialState(service: string): State {
     endsOverrides: [],
     handovers: [],
     adoptedOverrides: [],
+    freezes: [],
+    fences: 0,
+    queue: [],
+    hooks: [],
+    healing: { isOff: false, acts: [] },
+    demoted: [],
   };
 }
 
@@ -269,11 +318,23 @@ export function releaseOf(state: State, id: string): Release | undefined {
   return state.releases.find((each) => each.id === id);
 }
 
-/** The routes of a release in the order that is in force for it. */
+/** The routes of a release in the order that is in force for it; those that fail come last. */
 export function routesInForce(state: State, release: Release): readonly SpeechRoute[] {
   const order = state.overlays[release.id]?.routeOrder;
-  if (!order) return release.routes;
-  return [...release.routes].sort((a, b) => rank(order, a.name) - rank(order, b.name));
+  const routes = order
+    ? [...release.routes].sort((a, b) => rank(order, a.name) - rank(order, b.name))
+    : release.routes;
+  const away = state.demoted.flatMap((each) => (each.isBack ? [] : [each.route]));
+  if (away.length === 0) return routes;
+  const isDemoted = ({ name }: SpeechRoute): boolean => away.includes(name);
+  return [...routes.filter((each) => !isDemoted(each)), ...routes.filter(isDemoted)];
+}
+
+/** How many instances an environment should have. */
+export function wantedInstances(state: State, name: EnvironmentName): number {
+  const { release, wanted } = state.environments[name];
+  const own = release === undefined ? 0 : (releaseOf(state, release)?.app.instances ?? 0);
+  return Math.max(own, wanted ?? 0);
 }
 
 export function flagsInForce(state: State, release: Release): Flags {

@@ -22,7 +22,7 @@ export function weightPercent(state: State): number {
   switch (phase.kind) {
     case 'stepping':
     case 'paused':
-      return rollout.steps[phase.step]!.weightPercent;
+      return rollout.steps[phase.step]?.weightPercent ?? 0;
     case 'baking':
       return 100;
     case 'preparing':
@@ -93,8 +93,9 @@ function armOf(state: State, environment: EnvironmentName): Arm {
 
 /** The ready ones; when none is, all that may still answer: a doubtful instance beats a certain 503. */
 function routable(instances: readonly InstanceRecord[]): Instance[] {
-  const ready = instances.filter((each) => each.state === 'ready');
-  const chosen = ready.length > 0 ? ready : instances.filter((each) => each.state === 'unready');
+  const staying = instances.filter((each) => !each.isRetiring);
+  const ready = staying.filter((each) => each.state === 'ready');
+  const chosen = ready.length > 0 ? ready : staying.filter((each) => each.state === 'unready');
   return chosen.map(({ url, nonce }) => ({ url, nonce }));
 }
 

@@ -49,7 +49,7 @@ function firstRoute(state: State, id: string): string | undefined {
   const release = releaseOf(state, id);
   const order = state.sealed[id]?.routeOrder;
   if (!release) return undefined;
-  return order?.[0] ?? routesInForce({ ...state, overlays: {} }, release)[0]?.name;
+  return order?.[0] ?? routesInForce({ ...state, overlays: {}, demoted: [] }, release)[0]?.name;
 }
 
 function candidatesHint(state: State): string {

@@ -1,25 +1,23 @@
-// The moves that verbs and results share: opening a rollout, stepping on, completing, rolling back. Each
-// takes a state in which it is legal and gives the next one. K5: `startRollback` is legal in every
-// unfinished phase and its first stage is weights. K10: it puts back what was sealed of the stable release.
+// The moves that verbs and results share: opening a rollout, stepping on, completing, failing. Each takes a
+// state in which it is legal and gives the next one.
 import { assert } from '../assert.ts';
 import type { EnvironmentName } from '../api/route-table.ts';
+import { dropHooks, oweHooks } from './hooks.ts';
 import {
   emptyEnvironment,
   environmentWithRole,
-  releaseOf,
   unfinished,
   type Environment,
   type Phase,
   type Rollout,
   type State,
-  type Trigger,
 } from './rollout.ts';
 
 const noGuards = { verdict: 'continue', text: 'nothing measured yet', evidence: [] } as const;
 
 export type RolloutRequest = Pick<
   Rollout,
-  'kind' | 'steps' | 'bakeMs' | 'standbyMs' | 'sessions' | 'guardLimits'
+  'kind' | 'steps' | 'bakeMs' | 'standbyMs' | 'sessions' | 'guardLimits' | 'hooks' | 'fourEyes' | 'breakGlass'
 > & {
   readonly release: string;
   readonly at: number;
@@ -70,7 +68,16 @@ export function openRollout(state: State, request: RolloutRequest): State {
     rollout,
     sealed: seal(state, standing?.release),
   };
-  return claim(opened, rollout, place, at);
+  const isHooked = request.kind !== 'rollback' && rollout.hooks?.['pre-deploy'] !== undefined;
+  if (!isHooked) return begin(opened, at);
+  return oweHooks(withPhase(opened, { kind: 'preparing', stage: 'hooking', since: at }), 'pre-deploy');
+}
+
+/** Takes the place it needs; a rollback's place is its target's. */
+export function begin(state: State, at: number): State {
+  const rollout = state.rollout!;
+  const place = rollout.kind === 'rollback' ? rollout.stable! : rollout.candidate;
+  return claim(withPhase(state, { kind: 'preparing', stage: 'starting', since: at }), rollout, place, at);
 }
 
 function seal(state: State, stable: string | undefined): State['sealed'] {
@@ -159,11 +166,6 @@ export function resumeStep(state: State, index: number, at: number, holdMs?: num
   return withPhase(entered, { ...phase, holdMs });
 }
 
-export function nextStep(state: State, index: number, at: number): State {
-  assert(index + 1 < state.rollout!.steps.length, 'no step after the last');
-  return enterStep(state, index + 1, at);
-}
-
 /**
  * The candidate becomes stable in one push in which nobody moves; the old stable side stays warm as
  * standby.
@@ -184,114 +186,14 @@ export function becomeStable(state: State, release: string, salt: string): State
   return { ...state, salt, rolledBackFrom, stableHistory: [...state.stableHistory, release].slice(-200) };
 }
 
-export type RollbackCause = {
-  readonly trigger: Trigger;
-  readonly reason: string;
-  readonly actor: string;
-  readonly at: number;
-  readonly thenTo?: string;
-  readonly request?: string;
-};
-
-/** K5: weights first. While preparing no traffic has moved, so the rollout just fails. */
-export function startRollback(state: State, cause: RollbackCause): State {
-  const rollout = unfinished(state);
-  assert(rollout, 'nothing to roll back');
-  if (rollout.phase.kind !== 'preparing') {
-    assert(rollout.stable, 'traffic moved without a stable side');
-    return enterRollback(restoreSealed(state, rollout.stable.release), cause);
-  }
-  const failed = fail(state, cause.at, `${cause.trigger}: ${cause.reason}`);
-  return cause.thenTo === undefined ? failed : openRollbackTo(failed, cause.thenTo, cause);
-}
-
-function enterRollback(state: State, cause: RollbackCause): State {
-  const rollout = state.rollout!;
-  const isBlamed = cause.trigger !== 'abort' && !state.rolledBackFrom.includes(rollout.candidate.release);
-  const blamed = isBlamed
-    ? [...state.rolledBackFrom, rollout.candidate.release].slice(-200)
-    : state.rolledBackFrom;
-  const { trigger, reason, actor, thenTo, request } = cause;
-  const marks = { triggered: cause.at };
-  return withRollout(
-    { ...state, rolledBackFrom: blamed },
-    {
-      phase: { kind: 'rolling-back', stage: 'weights', since: cause.at },
-      rollback: {
-        trigger,
-        reason,
-        actor,
-        marks,
-        leftConnections: 0,
-        ...(thenTo !== undefined && { thenTo }),
-        ...(request !== undefined && { request }),
-      },
-    },
-  );
-}
-
-/** K10: the flags and the order of routes that were sealed with the release come back with it. */
-function restoreSealed(state: State, release: string): State {
-  const sealed = state.sealed[release] ?? {};
-  const isSame = JSON.stringify(sealed) === JSON.stringify(state.overlays[release] ?? {});
-  if (isSame) return state;
-  return {
-    ...state,
-    overlays: { ...state.overlays, [release]: sealed },
-    flagsVersion: state.flagsVersion + 1,
-  };
-}
-
-/** A rollback after completion whose target is proven: the two environments change places in one push. */
-export function swapAndRollBack(state: State, cause: RollbackCause): State {
-  const rollout = state.rollout!;
-  assert(rollout.kind === 'rollback' && rollout.stable, 'only a rollback swaps');
-  let next = withEnvironment(state, rollout.stable.environment, { role: 'stable' });
-  next = withEnvironment(next, rollout.candidate.environment, { role: 'candidate' });
-  next = becomeStable(next, rollout.stable.release, state.salt);
-  return enterRollback(restoreSealed(next, rollout.stable.release), cause);
-}
-
 /** No traffic moved: what was started is taken down again. */
 export function fail(state: State, at: number, text: string): State {
   const rollout = unfinished(state);
   assert(rollout, 'nothing to fail');
   const { environment } = rollout.kind === 'rollback' ? rollout.stable! : rollout.candidate;
-  return empty(withPhase(state, { kind: 'failed', at, text }), environment, at);
-}
-
-/** The end of a rollback: the bad release leaves its environment. */
-export function finishRollback(state: State, at: number, leftConnections: number): State {
-  const rollout = unfinished(state);
-  assert(rollout?.rollback && rollout.stable, 'no rollback to finish');
-  const { marks, thenTo } = rollout.rollback;
-  const rollback = { ...rollout.rollback, leftConnections, marks: { ...marks, drained: at } };
-  const text = `back on ${rollout.stable.release}: ${rollout.rollback.reason}`;
-  const ended = withRollout(state, { rollback, phase: { kind: 'rolled-back', at, text } });
-  const emptied = empty(ended, rollout.candidate.environment, at);
-  if (thenTo === undefined || !releaseOf(state, thenTo)) return emptied;
-  return openRollbackTo(emptied, thenTo, { ...rollout.rollback, at });
-}
-
-/** A rollback to a release that is not the other side of a running rollout; warm targets serve at once. */
-export function openRollbackTo(state: State, release: string, cause: Omit<RollbackCause, 'thenTo'>): State {
-  const opened = openRollout(state, {
-    kind: 'rollback',
-    release,
-    steps: [],
-    bakeMs: 0,
-    standbyMs: 0,
-    sessions: 'hand-over',
-    at: cause.at,
-    actor: cause.actor,
-  });
-  // Its own `thenTo` is this very rollback: kept, it would begin again for ever.
-  const { trigger, reason, actor, at, request } = cause;
-  const wish = { trigger, reason, actor, ...(request !== undefined && { request }) };
-  const known = withRollout(opened, {
-    rollback: { ...wish, marks: { triggered: at }, leftConnections: 0 },
-  });
-  const target = Object.values(state.environments).find((each) => each.release === release);
-  const isReady = target?.role === 'standby' && target.instances.some((each) => each.state === 'ready');
-  return isReady ? swapAndRollBack(known, { ...wish, at }) : known;
+  const failed = dropHooks(withPhase(state, { kind: 'failed', at, text }), 'pre-deploy');
+  const { phase } = rollout;
+  // While its hook runs it has taken no place yet: what stands there belongs to the release before.
+  const isPlaced = phase.kind !== 'preparing' || phase.stage !== 'hooking';
+  return isPlaced ? empty(failed, environment, at) : failed;
 }

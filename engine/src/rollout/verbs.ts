@@ -2,22 +2,15 @@
 // command, and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
 import { assertNever } from '../assert.ts';
 import type { ErrorCode } from '../errors.ts';
+import { advance, enqueue, openDeploy } from './advance.ts';
 import type { Refusal } from './decide.ts';
 import type { Event, VerbEvent } from './events.ts';
+import { freeze, heldBack, lock, unfreeze, unlock } from './gates.ts';
+import { approve, broken, promote } from './promote.ts';
 import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollback } from './rollback.ts';
-import {
-  complete,
-  empty,
-  enterStep,
-  handOver,
-  nextStep,
-  openRollout,
-  resumeStep,
-  startRollback,
-  withPhase,
-  withRollout,
-} from './transitions.ts';
+import { startRollback } from './rolling-back.ts';
+import { handOver, openRollout, resumeStep, withPhase } from './transitions.ts';
 
 export type VerbOutcome = { readonly kind: 'next'; readonly state: State } | Refusal;
 
@@ -33,6 +26,12 @@ const verbKinds = new Set<Event['kind']>([
   'retry-requested',
   'rollback-requested',
   'route-use-requested',
+  'approve-requested',
+  'freeze-requested',
+  'unfreeze-requested',
+  'lock-requested',
+  'unlock-requested',
+  'healing-requested',
 ]);
 
 export function isVerb(event: Event): event is VerbEvent {
@@ -40,6 +39,8 @@ export function isVerb(event: Event): event is VerbEvent {
 }
 
 export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
+  const held = heldBack(state, event);
+  if (held) return held;
   switch (event.kind) {
     case 'release-created':
       return createRelease(state, event);
@@ -59,6 +60,18 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
       return rollback(state, event);
     case 'route-use-requested':
       return useRoute(state, event);
+    case 'approve-requested':
+      return approve(state, event);
+    case 'freeze-requested':
+      return freeze(state, event);
+    case 'unfreeze-requested':
+      return unfreeze(state, event);
+    case 'lock-requested':
+      return lock(state, event);
+    case 'unlock-requested':
+      return unlock(state, event);
+    case 'healing-requested':
+      return next({ ...state, healing: { ...state.healing, isOff: !event.isOn } });
     default:
       return assertNever(event);
   }
@@ -72,7 +85,8 @@ function refused(code: ErrorCode, text: string, hint: string): Refusal {
   return { kind: 'refused', code, text, hint };
 }
 
-function phaseText(rollout: Rollout): string {
+/** What is under way, for refusals. */
+export function phaseText(rollout: Rollout): string {
   return `rollout ${rollout.number} of ${rollout.candidate.release} is ${rollout.phase.kind}`;
 }
 
@@ -89,68 +103,29 @@ function deploy(state: State, event: Verb<'deploy-requested'>): VerbOutcome {
     return refused('unknown-release', `there is no release ${event.release}`, 'see `crossfade releases`');
   }
   const running = unfinished(state);
-  if (running && running.phase.kind !== 'baking') {
-    const hint = '`crossfade promote --full` or `crossfade abort` ends it first';
-    return refused('refused', phaseText(running), hint);
-  }
+  const policy = event.supersede ?? 'refuse';
+  if (running && (running.phase.kind !== 'baking' || policy === 'queue'))
+    return supersede(state, running, event);
   if (event.release === (running?.candidate.release ?? stableRelease(state))) {
     return refused('refused', `${event.release} already serves the service`, 'see `crossfade status`');
   }
-  const base = running ? supersede(state, running, event) : state;
-  const isFirst = stableRelease(base) === undefined;
-  const { way, kind: _verb, ...request } = event;
-  return next(openRollout(base, { ...request, kind: isFirst ? 'first' : way }));
+  return next(openDeploy(state, event));
 }
 
-/** The baking candidate is stable from now on, and the old side gives up its place. */
-function supersede(state: State, running: Rollout, event: Verb<'deploy-requested'>): State {
-  const done = complete(state, event.at, 'superseded', `superseded by ${event.release}`);
-  const { environment, release } = running.stable!;
-  return release === event.release ? done : empty(done, environment, event.at, event.cutAfterMs);
-}
-
-function promote(state: State, event: Verb<'promote-requested'>): VerbOutcome {
-  const rollout = unfinished(state);
-  if (!rollout) return refused('illegal-verb', 'no rollout is under way', '`crossfade deploy` starts one');
-  const { phase } = rollout;
-  if (phase.kind === 'baking' && event.isFull) {
-    return next(complete(state, event.at, 'completed', `bake ended early by ${event.actor}`));
+/** A rollout is under way: the new one waits for its end, takes its place, or is refused. */
+function supersede(state: State, running: Rollout, event: Verb<'deploy-requested'>): VerbOutcome {
+  const policy = event.supersede ?? 'refuse';
+  if (policy === 'refuse') {
+    const hint = '`crossfade promote --full` or `crossfade abort` ends it first; `--supersede queue` waits';
+    return refused('refused', phaseText(running), hint);
   }
-  if (phase.kind === 'stuck' && event.isFull)
-    return next(enterStep(state, rollout.steps.length - 1, event.at));
-  if (phase.kind !== 'stepping' && phase.kind !== 'paused') {
-    return refused('illegal-verb', phaseText(rollout), promoteHint(phase.kind));
-  }
-  if (event.isFull) return next(enterStep(state, rollout.steps.length - 1, event.at));
-  if (event.toPercent === undefined) return promoteOnce(state, rollout, phase.step, event.at);
-  return promoteTo(state, rollout, phase.step, event.toPercent, event.at);
-}
-
-function promoteHint(phase: string): string {
-  return phase === 'baking' ? '`crossfade promote --full` ends the bake now' : 'see `crossfade status`';
-}
-
-function promoteOnce(state: State, rollout: Rollout, step: number, at: number): VerbOutcome {
-  if (step + 1 < rollout.steps.length) return next(nextStep(state, step, at));
-  return refused(
-    'illegal-verb',
-    `${phaseText(rollout)} on its last step`,
-    '`crossfade resume` goes on with it',
-  );
-}
-
-function promoteTo(state: State, rollout: Rollout, step: number, percent: number, at: number): VerbOutcome {
-  const present = rollout.steps[step]!.weightPercent;
-  if (percent <= present || percent > 100) {
-    const text = `${percent} % is not above the present ${present} % and at most 100 %`;
-    return refused('usage', text, '`crossfade rollback` goes down');
-  }
-  const index = rollout.steps.findIndex((each) => each.weightPercent >= percent);
-  if (rollout.steps[index]!.weightPercent === percent) return next(enterStep(state, index, at));
-  const holdMs = rollout.steps[step]!.holdMs;
-  const added = holdMs === undefined ? { weightPercent: percent } : { weightPercent: percent, holdMs };
-  const steps = [...rollout.steps.slice(0, index), added, ...rollout.steps.slice(index)];
-  return next(enterStep(withRollout(state, { steps }), index, at));
+  const queued = enqueue(state, { request: event, isReplacement: policy === 'replace' });
+  if (!queued)
+    return refused('refused', 'ten deploys wait already', '`crossfade abort` ends the present one');
+  if (policy === 'queue' || running.phase.kind === 'rolling-back' || running.phase.kind === 'stuck')
+    return next(queued);
+  const { actor, at, release } = event;
+  return next(startRollback(queued, { trigger: 'abort', reason: `replaced by ${release}`, actor, at }));
 }
 
 function pause(state: State, event: Verb<'pause-requested'>): VerbOutcome {
@@ -195,7 +170,11 @@ function resume(state: State, event: Verb<'resume-requested'>): VerbOutcome {
       '`crossfade promote` or `crossfade abort`',
     );
   }
-  return next(resumeStep(state, step, event.at, remainingMs));
+  if (why === 'approval') {
+    return refused('needs-approval', rollout.phase.text, '`crossfade approve` or `crossfade abort`');
+  }
+  if (why === 'freeze') return next(advance(broken(state, event), step + 1, event.at));
+  return next(resumeStep(broken(state, event), step, event.at, remainingMs));
 }
 
 function abort(state: State, event: Verb<'abort-requested'>): VerbOutcome {
@@ -221,7 +200,7 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
   if (!last || last.kind === 'rollback' || (kind !== 'failed' && kind !== 'rolled-back')) {
     return refused('illegal-verb', last ? phaseText(last) : 'no rollout was made', 'see `crossfade status`');
   }
-  const { steps, bakeMs, standbyMs, sessions, cutAfterMs, guardLimits } = last;
+  const { steps, bakeMs, standbyMs, sessions, cutAfterMs, guardLimits, hooks, fourEyes } = last;
   return next(
     openRollout(state, {
       kind: last.kind,
@@ -234,6 +213,9 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
       actor: event.actor,
       ...(cutAfterMs !== undefined && { cutAfterMs }),
       ...(guardLimits && { guardLimits }),
+      ...(hooks && { hooks }),
+      ...(fourEyes && { fourEyes }),
+      ...(event.breakGlass !== undefined && { breakGlass: event.breakGlass }),
     }),
   );
 }

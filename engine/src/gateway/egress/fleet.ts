@@ -63,6 +63,15 @@ export class Fleet {
     return Object.fromEntries([...this.#leases].map(([environment, count]) => [environment, { ...count }]));
   }
 
+  /** By instance URL. One that left the table and came back counts both. */
+  instanceLeases(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { url, leases } of [...this.#upstreams.values(), ...this.#leaving]) {
+      counts[url.origin] = (counts[url.origin] ?? 0) + leases;
+    }
+    return counts;
+  }
+
   tick(): void {
     for (const upstream of this.#upstreams.values()) upstream.tick();
     for (const upstream of this.#leaving) {

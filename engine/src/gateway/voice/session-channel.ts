@@ -79,7 +79,7 @@ export type LiveSession = {
 export type ChannelEvents = {
   started(session: LiveSession): void;
   resumed(session: LiveSession): void;
-  failed(session: LiveSession): void;
+  failed(session: LiveSession, route: string | undefined): void;
   ended(session: LiveSession): void;
   handedOver(session: LiveSession, id: string, hasMoved: boolean): void;
 };
@@ -234,7 +234,7 @@ export class SessionChannel {
       case 'failure':
         if (session.hasFailed) return;
         session.hasFailed = true;
-        return this.#events.failed(session);
+        return this.#events.failed(session, message.route ?? session.route);
       case 'bye':
         socket.close(1000);
         return this.#end(session);

@@ -54,7 +54,10 @@ export class Voice implements OwnPaths {
     this.#channel = new SessionChannel(host, this.#secrets.channel, {
       started: (session) => this.#meterOf(session)?.session('started'),
       resumed: (session) => this.#catchUp(session),
-      failed: (session) => this.#meterOf(session)?.session('failed'),
+      failed: (session, route) => {
+        this.#meterOf(session)?.session('failed');
+        if (route !== undefined && this.#isRoute(route)) parts.meter.routeFailed(route);
+      },
       ended: (session) => {
         this.#meterOf(session)?.session('ended');
         this.#handovers.forget(session.id);
@@ -100,6 +103,14 @@ export class Voice implements OwnPaths {
     const counts: Record<string, number> = {};
     for (const { claim } of this.#channel.sessions.values()) {
       counts[claim.release] = (counts[claim.release] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  activeByRoute(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { route } of this.#channel.sessions.values()) {
+      if (route !== undefined && this.#isRoute(route)) counts[route] = (counts[route] ?? 0) + 1;
     }
     return counts;
   }
@@ -205,6 +216,15 @@ export class Voice implements OwnPaths {
     session.agedPinMs = pinnedAtMs;
     const { id, reason, silenceWaitMs } = ending;
     this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
+  }
+
+  /** Clients name routes; only those of the table are counted. */
+  #isRoute(name: string): boolean {
+    return Object.values(this.#parts.table()?.services ?? {}).some((table) =>
+      [table.stable, table.candidate, table.standby].some((arm) =>
+        arm?.routes.some((each) => each.name === name),
+      ),
+    );
   }
 
   #meterOf(session: LiveSession): ArmMeter | undefined {
