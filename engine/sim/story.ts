@@ -164,7 +164,7 @@ export class Story {
     const isQuiet = JSON.stringify(before) === JSON.stringify(controller.state);
     let isAccepted: boolean | undefined;
     void controller
-      .submit({ ...event, at: this.#timeline.now() })
+      .submit({ ...event, at: controller.clock.now() })
       .then((submitted) => void (isAccepted = submitted.kind === 'accepted'));
     await this.#advance(2_000, () => isAccepted !== undefined || this.#controller !== controller);
     if (isAccepted !== undefined && isQuiet && !isAccepted) {
@@ -278,6 +278,7 @@ export class Story {
       'full',
       'route',
       'leases',
+      'clock',
     ] as const;
     switch (this.#random.pick(kinds)) {
       case 'controller':
@@ -289,6 +290,10 @@ export class Story {
         const alive = this.#machine.processes.filter((each) => each.isAlive);
         return alive.length > 0 ? this.#machine.kill(this.#random.pick(alive)) : undefined;
       }
+      case 'clock':
+        this.#timeline.jump(this.#random.pick([-3_600_000, 3_600_000, -30_000]));
+        // As after a start under a clock that is wrong.
+        return this.#controller && this.#random.isLucky(0.7) ? this.#crashController() : undefined;
       case 'outage':
         this.#gateway.outageShare = 0.5;
         return;
@@ -348,10 +353,9 @@ export class Story {
       return rollout === undefined || isFinished(rollout.phase);
     };
     for (let turn = 0; turn < 6 && !isOver(); turn++) {
-      await this.#advance(
-        180_000,
-        () => isOver() || unfinished(this.#invariants.durable)?.phase.kind === 'paused',
-      );
+      const phase = () => unfinished(this.#invariants.durable)?.phase.kind;
+      const hasMoved = await this.#advance(180_000, () => isOver() || phase() === 'paused');
+      assert(hasMoved || phase() !== 'baking', 'K8 a bake of seconds goes on for three minutes');
       if (!isOver()) await this.#advance(10_000, isOver);
       if (!isOver())
         await this.#verb({ kind: 'abort-requested', reason: 'end of the story', at: 0, actor: 'sim' });

@@ -14,12 +14,18 @@ const epochMs = 1_767_225_600_000;
 
 export class Timeline implements Clock {
   #now = 0;
+  #jumpedMs = 0;
   #sequence = 0;
   #steps = 0;
   readonly #heap: Entry[] = [];
 
   now(): number {
-    return epochMs + this.#now;
+    return epochMs + this.#now + this.#jumpedMs;
+  }
+
+  /** Somebody sets the wall clock. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   monotonic(): number {

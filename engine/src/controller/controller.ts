@@ -4,7 +4,7 @@
 // this same code.
 import { assert } from '../assert.ts';
 import { errorText } from '../errors.ts';
-import { pause, type Host } from '../host.ts';
+import { pause, type Clock, type Host } from '../host.ts';
 import { decide, type Decision, type Refusal } from '../rollout/decide.ts';
 import type { Event } from '../rollout/events.ts';
 import type { GatewayState } from '../api/route-table.ts';
@@ -17,9 +17,10 @@ import type { Freeze } from '../rollout/gates.ts';
 import type { Journal } from './journal.ts';
 import type { PublicStatus } from './gateway-link.ts';
 import { publicStatus } from './public-status.ts';
+import { SteadyClock } from './steady-clock.ts';
 import { Watch, type WatchWorld } from './watch.ts';
 
-export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity'> &
+export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity' | 'systemNow'> &
   Pick<WatchWorld, 'guardConfig'>;
 
 export type ControllerOptions = ControllerParts & {
@@ -56,12 +57,14 @@ export class Controller {
   #gatewayPid: number | undefined;
   #isBroken = false;
 
-  private constructor(options: ControllerOptions) {
+  private constructor(options: ControllerOptions, newestAt: number) {
     this.#options = options;
-    this.#host = options.host;
+    this.#host = { ...options.host, clock: new SteadyClock(options.host.clock, newestAt) };
     this.#state = initialState(options.service);
     const world: EffectWorld = {
       ...options,
+      host: this.#host,
+      systemNow: () => options.host.clock.now(),
       state: () => this.#state,
       submit: (event) => this.submit(event),
       activity: (text) => this.#publish({ kind: 'activity', at: this.#host.clock.now(), text }),
@@ -76,7 +79,8 @@ export class Controller {
 
   /** Replays the journal; performs nothing yet. */
   static async open(options: ControllerOptions): Promise<Controller> {
-    const controller = new Controller(options);
+    const [newest] = await options.journal.tail(0, 1);
+    const controller = new Controller(options, newest?.event.at ?? 0);
     const { snapshot, entries } = await options.journal.load();
     // A snapshot of an older Crossfade lacks what came since.
     if (snapshot) controller.#restore({ ...controller.#state, ...snapshot.state }, snapshot.position);
@@ -90,6 +94,11 @@ export class Controller {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** The clock of its events, in which deadlines must be given. */
+  get clock(): Clock {
+    return this.#host.clock;
   }
 
   get position(): number {

@@ -116,10 +116,10 @@ function addPage(world: ServerWorld, app: App): void {
 
 function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/status', async (context) => {
-    const { controller, host } = world;
+    const { controller } = world;
     const gateway = await world.gateway.state().catch(() => undefined);
     const { verdict } = controller.watch;
-    const at = host.clock.now();
+    const at = controller.clock.now();
     return context.json(
       statusOf({
         pid: process.pid,

@@ -181,7 +181,7 @@ function hooksOf({ hooks }: Config): Hooks {
 }
 
 export function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {
-  return { at: world.host.clock.now(), actor };
+  return { at: world.controller.clock.now(), actor };
 }
 
 /** Submits, or says what would be decided. */
@@ -245,7 +245,10 @@ async function releaseFor(world: VerbWorld, request: DeployRequest, actor: strin
   const newest = world.controller.state.releases.at(-1);
   if (newest?.identity === content.identity) return { release: newest, isNew: false };
   const id = `r${world.controller.state.releases.length + 1}`;
-  return { release: { ...content, id, createdAt: world.host.clock.now(), createdBy: actor }, isNew: true };
+  return {
+    release: { ...content, id, createdAt: world.controller.clock.now(), createdBy: actor },
+    isNew: true,
+  };
 }
 
 async function addRelease(world: VerbWorld, release: Release): Promise<void> {
