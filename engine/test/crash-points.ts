@@ -32,10 +32,9 @@ export async function crashPoints(
       const name = `${victim} ${story}: ${point.when} ${point.label} #${point.occurrence}`;
       const outcome = await crash.disturb(story, point).catch((error: unknown) => String(error));
       const failure = failureOf(outcome, recorded.end);
-      print(
-        `${name}: ${failure ?? (typeof outcome !== 'string' && outcome.isKilled ? 'the same end' : 'not passed')}`,
-      );
-      if (typeof outcome !== 'string' && !outcome.isKilled) missed.push(name);
+      const isKilled = typeof outcome === 'string' || outcome.isKilled;
+      print(`${name}: ${failure ?? (isKilled ? 'the same end' : 'not passed')}`);
+      if (!isKilled) missed.push(name);
       if (failure === undefined) continue;
       failures.push(`${name}: ${failure}`);
       await crash[Symbol.asyncDispose]();

@@ -82,6 +82,8 @@ export const override = z.strictObject({
   actor: z.string().max(200),
   /** Wall time, ms since 1970. */
   at: z.number(),
+  /** When the gateway obeyed it: the gateway's own wall time, ms. */
+  switchedAt: z.number().optional(),
 });
 export type Override = z.infer<typeof override>;
 

@@ -134,7 +134,12 @@ async function pidBehind(found: Project, socket: string, path: string): Promise<
 
 function listenOn(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (cause) => {
+      const text = `the state folder cannot be written: ${errorText(cause)}`;
+      reject(
+        new CrossfadeError('state-folder', text, 'make room there or make it writable, then `crossfade up`'),
+      );
+    });
     server.listen(path, () => {
       chmodSync(path, 0o600);
       resolve();

@@ -1,7 +1,7 @@
-// Wall time that does not go back. Where the system's clock is set back, or was while the controller was away,
-// this one goes on with the monotonic clock, so that no hold, freeze or deadline becomes longer by it; where it
-// is set right again, the lead is given up. Events carry this time. What others compare with a clock of their
-// own, such as a signed probe, must take the system's.
+// Wall time that does not go back. Where the system's clock is set back, or was while the controller was
+// away, this one goes on with the monotonic clock, so that no hold, freeze or deadline becomes longer by it;
+// where it is set right again, the lead is given up. Events carry this time. What others compare with a clock
+// of their own, such as a signed probe, must take the system's.
 import type { Clock, Timer } from '../host.ts';
 
 /** Less is the usual slewing of a clock. */

@@ -57,7 +57,7 @@ export class Brake {
     const known = this.answerTo(request) ?? this.answerTo(next.id);
     if (known) return known;
     if (this.#overrides.length >= overrideLimit) return undefined;
-    this.#overrides = [...this.#overrides, next];
+    this.#overrides = [...this.#overrides, { ...next, switchedAt: now }];
     const answer = { id: next.id, durable: true, switchedAt: now };
     this.#remember(request, answer);
     if (next.id !== request) this.#remember(next.id, answer);

@@ -50,7 +50,7 @@ function settle(before: State, after: State, at: number): State {
     rollout: {
       ...rollout,
       phase: { ...rollout.phase, stage: 'verifying' },
-      rollback: { ...rollback, marks: { ...rollback.marks, weights: at } },
+      rollback: { ...rollback, marks: { weights: at, ...rollback.marks } },
     },
   };
 }

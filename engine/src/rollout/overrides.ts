@@ -16,7 +16,9 @@ export function adoptOverride(state: State, event: Result<'override-found'>): St
   const isAnswered = [state.rollout, ...state.ended].some((each) => each?.rollback?.request === id);
   if (isAnswered) return known;
   const rollout = unfinished(known);
-  const cause = { trigger: 'emergency', reason, actor, at: event.at } as const;
+  const { at, switchedAt = at } = event.override;
+  const marks = { triggered: Math.min(at, event.at), weights: Math.min(switchedAt, event.at) };
+  const cause = { trigger: 'emergency', reason, actor, at: event.at, marks } as const;
   const isAway = kind === 'brake' ? rollout?.candidate.environment === environment : true;
   if (rollout && isAway && rollout.phase.kind !== 'rolling-back') {
     const isBack = kind === 'brake' || rollout.stable?.environment === environment;

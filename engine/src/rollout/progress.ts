@@ -127,9 +127,7 @@ function proven(state: State, event: Result<'environment-proven'>): State {
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'proving') return state;
   if (rollout.kind !== 'rollback') return advance(state, 0, event.at);
   const { marks, ...wish } = rollout.rollback!;
-  const swapped = swapAndRollBack(state, { ...wish, at: event.at });
-  const rollback = { ...swapped.rollout!.rollback!, marks: { triggered: marks.triggered } };
-  return withRollout(swapped, { rollback });
+  return swapAndRollBack(state, { ...wish, at: event.at, marks: { triggered: marks.triggered } });
 }
 
 function proofFailed(state: State, event: Result<'proof-failed'>): State {

@@ -2,7 +2,7 @@
 // every unfinished phase and its first stage is weights. K10: it puts back what was sealed of the stable
 // release.
 import { assert } from '../assert.ts';
-import { releaseOf, unfinished, type State, type Trigger } from './rollout.ts';
+import { releaseOf, unfinished, type Marks, type State, type Trigger } from './rollout.ts';
 import { becomeStable, empty, fail, openRollout, withEnvironment, withRollout } from './transitions.ts';
 
 export type RollbackCause = {
@@ -12,6 +12,8 @@ export type RollbackCause = {
   readonly at: number;
   readonly thenTo?: string;
   readonly request?: string;
+  /** What the gateway had done already. */
+  readonly marks?: Pick<Marks, 'triggered' | 'weights'>;
 };
 
 /** K5: weights first. While preparing no traffic has moved, so the rollout just fails. */
@@ -33,7 +35,7 @@ function enterRollback(state: State, cause: RollbackCause): State {
     ? [...state.rolledBackFrom, rollout.candidate.release].slice(-200)
     : state.rolledBackFrom;
   const { trigger, reason, actor, thenTo, request } = cause;
-  const marks = { triggered: cause.at };
+  const marks = cause.marks ?? { triggered: cause.at };
   return withRollout(
     { ...state, rolledBackFrom: blamed },
     {
@@ -83,7 +85,9 @@ export function finishRollback(state: State, at: number, leftConnections: number
   const ended = withRollout(state, { rollback, phase: { kind: 'rolled-back', at, text } });
   const emptied = empty(ended, rollout.candidate.environment, at);
   if (thenTo === undefined || !releaseOf(state, thenTo)) return emptied;
-  return openRollbackTo(emptied, thenTo, { ...rollout.rollback, at });
+  const { trigger, reason, actor, request } = rollout.rollback;
+  const wish = { trigger, reason, actor, ...(request !== undefined && { request }) };
+  return openRollbackTo(emptied, thenTo, { ...wish, at });
 }
 
 /** A rollback to a release that is not the other side of a running rollout; warm targets serve at once. */
@@ -100,12 +104,12 @@ export function openRollbackTo(state: State, release: string, cause: Omit<Rollba
     ...(state.rollout?.hooks && { hooks: state.rollout.hooks }),
   });
   // Its own `thenTo` is this very rollback: kept, it would begin again for ever.
-  const { trigger, reason, actor, at, request } = cause;
+  const { trigger, reason, actor, at, request, marks = { triggered: at } } = cause;
   const wish = { trigger, reason, actor, ...(request !== undefined && { request }) };
   const known = withRollout(opened, {
-    rollback: { ...wish, marks: { triggered: at }, leftConnections: 0 },
+    rollback: { ...wish, marks, leftConnections: 0 },
   });
   const target = Object.values(state.environments).find((each) => each.release === release);
   const isReady = target?.role === 'standby' && target.instances.some((each) => each.state === 'ready');
-  return isReady ? swapAndRollBack(known, { ...wish, at }) : known;
+  return isReady ? swapAndRollBack(known, { ...wish, at, marks }) : known;
 }
