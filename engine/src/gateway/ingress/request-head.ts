@@ -3,6 +3,7 @@
 // are kept; hop-by-hop headers go, those named in Connection too. H3 X-Forwarded-* are what this gateway saw,
 // unless the client is a trusted proxy. Leaves the byte-level grammar to Node's strict parser.
 import type { IncomingMessage } from 'node:http';
+import { withoutMark } from '../release-mark.ts';
 
 export type RequestHead = {
   readonly kind: 'head';
@@ -223,7 +224,8 @@ export function forwardedHead(
     const name = raw[index]!;
     const key = name.toLowerCase();
     if (droppedOnRequest.has(key) || (head.perHop.length > 0 && isPerHop(head, key))) continue;
-    text += `${name}: ${raw[index + 1]!}\r\n`;
+    const value = key === 'cookie' ? withoutMark(raw[index + 1]!) : raw[index + 1]!;
+    if (value !== undefined) text += `${name}: ${value}\r\n`;
   }
   const chain = client.forwardedFor ? `${client.forwardedFor}, ${client.address}` : client.address;
   text += `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
