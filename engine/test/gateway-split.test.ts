@@ -167,7 +167,9 @@ test('a signed probe reaches its environment at weight 0, uncounted and stripped
   assert.equal(answer.body, 'green');
   assert.equal(answer.headers['set-cookie'], undefined);
   assert.doesNotMatch(heads[0]!, /override/i);
+  const probe = (signed: string) => ask(rig.port, '/', { 'x-crossfade-override': signed });
   const bad = [
+    header,
     `${header}x`,
     header.replace('green', 'blue'),
     signOverride('cd'.repeat(32), 'green', 'n1', inTen),
@@ -176,10 +178,12 @@ test('a signed probe reaches its environment at weight 0, uncounted and stripped
     '',
   ];
   for (const each of bad) {
-    const refused = await ask(rig.port, '/', { 'x-crossfade-override': each });
+    const refused = await probe(each);
     assert.equal(refused.status, 403, each);
     assert.equal(refused.headers['x-crossfade-error'], 'bad-override');
   }
+  assert.equal(heads.length, 1, 'the same header is good once');
+  assert.equal((await probe(signOverride(key, 'green', 'n2', inTen))).body, 'green');
   await ask(rig.port, '/', { 'x-crossfade-key': 'k' });
   await frames.until((all) => all.sum('blue').requests === 1);
   assert.equal(frames.sum('green').requests + frames.sum('green').keyless, 0);

@@ -34,6 +34,7 @@ import {
   type InForce,
   type Role,
 } from './slot.ts';
+import { SpentNonces } from './spent-nonces.ts';
 
 /** What the gateway answers by itself; false when the path is not known there. */
 export type OwnPaths = {
@@ -66,6 +67,7 @@ const noOverrides: InForce = { emergency: undefined, braked: new Set() };
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #markSecret: string;
+  readonly #spentNonces = new SpentNonces();
   #inForce: InForce = noOverrides;
   #left: ReadonlySet<string> = new Set();
 
@@ -177,8 +179,11 @@ export class Gateway {
   }
 
   #probeWay(service: FleetService, header: string): Way {
-    const environment = verifyOverride(this.#parts.key, header, this.#parts.host.clock.now());
-    if (environment === undefined) return badOverride;
+    const now = this.#parts.host.clock.now();
+    const signed = verifyOverride(this.#parts.key, header, now);
+    // A replay is answered like a bad signature: whoever tries learns nothing.
+    if (!signed || !this.#spentNonces.spend(signed.nonce, signed.expiresMs, now)) return badOverride;
+    const { environment } = signed;
     const role = roleOf(service.table, armOf(service.table, environment));
     const arm = role && service.arms[role];
     if (!arm) return refuse(503, 'no-instance', `${environment} is not in the route table`, 1);
