@@ -38,7 +38,7 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   const supervisor = new Supervisor(found.folder, say);
   try {
     const gatewayPid = await takeOver(found);
-    const gatewayArgs = ['--state', found.stateFolder, '--listen', found.config.listen.gateway];
+    const gatewayArgs = gatewayArguments(found);
     if (gatewayPid === undefined) await supervisor.start('gateway', gatewayArgs);
     else supervisor.adopt('gateway', gatewayArgs, gatewayPid);
     await supervisor.start('controller', ['--folder', found.folder]);
@@ -60,6 +60,12 @@ export async function startService(options: GlobalOptions): Promise<Running> {
     server.closeAllConnections();
   };
   return { project: found, supervisor, down, end };
+}
+
+function gatewayArguments({ config, stateFolder }: Project): readonly string[] {
+  const { gateway, trustedProxies } = config.listen;
+  const trust = trustedProxies.length > 0 ? ['--trust-proxy', trustedProxies.join(',')] : [];
+  return ['--state', stateFolder, '--listen', gateway, ...trust];
 }
 
 async function greet(found: Project): Promise<void> {

@@ -4,6 +4,7 @@
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
 import { pause, type Host, type Timer } from '../host.ts';
+import { networksOf } from '../networks.ts';
 import { Brake, type OverrideAnswer } from './brake.ts';
 import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
@@ -24,6 +25,7 @@ export type DataPlaneOptions = {
   readonly key: string;
   readonly timeouts?: Partial<Timeouts>;
   readonly limits?: Partial<IngressLimits>;
+  /** Networks whose X-Forwarded-* is believed. */
   readonly trustedProxies?: readonly string[];
   /** How long `stay` may keep a session where it started, ms; an hour unless told. */
   readonly sessionMaxAgeMs?: number;
@@ -56,7 +58,7 @@ export class DataPlane {
 
   constructor(options: DataPlaneOptions) {
     const { host, stateFolder, key } = options;
-    const trustedProxies = new Set(options.trustedProxies ?? []);
+    const trustedProxies = networksOf(options.trustedProxies ?? []);
     this.#host = host;
     this.#tables = new RouteTableStore(host.files, `${stateFolder}/gateway-table.json`);
     this.#brake = new Brake(host.files, `${stateFolder}/gateway-overrides.json`, this.#tables.current);

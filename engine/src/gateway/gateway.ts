@@ -9,20 +9,15 @@ import type { Duplex } from 'node:stream';
 import { verifyOverride } from '../api/override-header.ts';
 import { armOf, type Override } from '../api/route-table.ts';
 import type { Host } from '../host.ts';
+import type { Networks } from '../networks.ts';
 import { cohortKey, isNavigation, mintedCookie, setCookie } from './cohort-key.ts';
 import type { Fleet, FleetArm, FleetService } from './egress/fleet.ts';
 import type { Additions } from './egress/answer-head.ts';
 import { Forward } from './egress/forward.ts';
 import { Lease } from './egress/lease.ts';
+import { clientSide, type ClientSide } from './ingress/client-side.ts';
 import { sendRefusal } from './ingress/own-answer.ts';
-import {
-  clientSide,
-  readRequestHead,
-  refuse,
-  type ClientSide,
-  type Refusal,
-  type RequestHead,
-} from './ingress/request-head.ts';
+import { readRequestHead, refuse, type Refusal, type RequestHead } from './ingress/request-head.ts';
 import { isGenuine, keepsCookies, markOf, readMark, type ReleaseMark } from './release-mark.ts';
 import { deriveSecret } from './secret.ts';
 import {
@@ -48,7 +43,7 @@ export type GatewayParts = {
   readonly key: string;
   readonly fleet: Fleet;
   readonly own: OwnPaths;
-  readonly trustedProxies: ReadonlySet<string>;
+  readonly trustedProxies: Networks;
 };
 
 /** Where a request goes, or why not. */

@@ -1,6 +1,6 @@
 // The gateway as a process: arguments in, one JSON line out when it listens, signals, exit codes. `kill -9`
 // and a new start bring back the persisted table at once (G4). A socket file is taken over only if nobody
-// answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy ADDRESS,…]`, or
+// answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy NETWORK,…]`, or
 // CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. Exit 3: the port or the state folder is not to be
 // had. The supervisor is `crossfade up`.
 import { chmodSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { CrossfadeError, errorText } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { writeDurably } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
+import { isNetwork } from '../networks.ts';
 import { DataPlane } from './data-plane.ts';
 
 const graceMs = 5_000;
@@ -42,8 +43,10 @@ async function serve(): Promise<void> {
   const end = (signal: string) => {
     if (isEnding) return;
     isEnding = true;
+    const closed = plane.close(graceMs);
+    // Said when nothing is accepted any more, so that whoever reads it can rely on it.
     say('gateway-ending', { signal });
-    void plane.close(graceMs).then(() => process.exit(0));
+    void closed.then(() => process.exit(0));
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
@@ -60,8 +63,15 @@ function readSettings(): Settings {
     stateFolder: resolve(values.state ?? process.env['CROSSFADE_STATE'] ?? '.crossfade'),
     hostname: match[1]!.replace(/^\[|\]$/g, ''),
     port: Number(match[2]),
-    trustedProxies: proxies.split(',').filter((each) => each !== ''),
+    trustedProxies: networkList(proxies),
   };
+}
+
+function networkList(text: string): string[] {
+  const networks = text.split(',').filter((each) => each !== '');
+  const wrong = networks.find((each) => !isNetwork(each));
+  if (wrong === undefined) return networks;
+  throw new CrossfadeError('usage', `"${wrong}" is not an address or a network such as 10.0.0.0/8`);
 }
 
 async function refuseSecond(host: Host, socketPath: string): Promise<void> {

@@ -6,14 +6,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorKind } from '../../api/samples.ts';
+import type { ClientSide } from '../ingress/client-side.ts';
 import { sendRefusal } from '../ingress/own-answer.ts';
-import {
-  forwardedHead,
-  refuse,
-  type ClientSide,
-  type Refusal,
-  type RequestHead,
-} from '../ingress/request-head.ts';
+import { forwardedHead, refuse, type Refusal, type RequestHead } from '../ingress/request-head.ts';
 import { answerHeaders, rawHead, type Additions } from './answer-head.ts';
 import type { Connection, Receiver, UpstreamFailure } from './connection.ts';
 import { pickUpstream } from './fleet.ts';
