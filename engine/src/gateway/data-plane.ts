@@ -3,6 +3,7 @@
 // stops accepting, tells the voice sessions, waits for requests up to a deadline, then ends what is left.
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
+import type { Certificate } from '../certificate.ts';
 import { pause, type Host, type Timer } from '../host.ts';
 import { networksOf } from '../networks.ts';
 import { Brake, type OverrideAnswer } from './brake.ts';
@@ -10,6 +11,7 @@ import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
 import { tickMs, type Timeouts } from './egress/connection.ts';
 import { Gateway } from './gateway.ts';
+import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
 import { OwnPages } from './ingress/own-pages.ts';
@@ -31,6 +33,8 @@ export type DataPlaneOptions = {
   readonly sessionMaxAgeMs?: number;
   /** PEM authorities to trust for https instances, in place of the system's. */
   readonly certificates?: string;
+  /** Serves HTTPS with it; plain HTTP is then for this machine alone. */
+  readonly certificate?: Certificate;
 };
 
 export const defaultTimeouts: Timeouts = {
@@ -52,6 +56,7 @@ export class DataPlane {
   readonly #gateway: Gateway;
   readonly #voice: Voice;
   readonly #pages: OwnPages;
+  readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
   #busy = 0;
@@ -79,7 +84,10 @@ export class DataPlane {
       leases: (environment) => this.#fleet.leases(environment),
       activeSessions: (release) => this.#voice.active(release),
     });
-    this.ingress = makeIngress({ ...ingressLimits, ...options.limits }, this.#gateway);
+    const limits = { ...ingressLimits, ...options.limits };
+    this.ingress = makeIngress(limits, this.#gateway);
+    const { certificate } = options;
+    this.#tlsDoor = certificate && new TlsDoor(host.clock, this.ingress, limits, certificate);
     this.ingress.on('request', (_request, response) => {
       this.#busy++;
       response.once('close', () => this.#busy--);
@@ -105,6 +113,11 @@ export class DataPlane {
     return absence.kind === 'torn'
       ? `the route table on disk is torn: ${absence.text}`
       : 'there is no route table yet';
+  }
+
+  /** For connections from now on; only where there was a certificate at the start. */
+  useCertificate(certificate: Certificate): void {
+    this.#tlsDoor?.use(certificate);
   }
 
   /** Stops accepting, lets requests finish for `graceMs`, then cuts what is left. */
