@@ -39,11 +39,12 @@ type Reach = {
 
 const subjectRooms = ['validate', 'backup', 'migrate', 'notify', 'status', 'flags'];
 const deciders = ['controller', 'gateway', 'cli'];
+const foundations = ['host', 'host-node', 'errors', 'assert', 'networks', 'certificate'];
 const reaches: Readonly<Record<string, Reach>> = {
   rollout: { values: ['assert'], types: ['api', 'guard/evidence', 'errors'] },
   guard: { values: ['assert'], types: ['api', 'rollout', 'errors'] },
   api: { values: ['rollout', 'guard', 'errors'], types: ['host'] },
-  gateway: { values: ['api', 'rollout/split', 'flags', 'status', 'host', 'host-node', 'errors', 'assert'] },
+  gateway: { values: ['api', 'rollout/split', 'flags', 'status', ...foundations] },
   controller: { never: ['gateway', 'cli', 'main'] },
   cli: { never: ['gateway', 'controller', 'main'] },
   main: {},

@@ -2,6 +2,7 @@
 // text and saying where a mistake stands is config.ts.
 import { z } from 'zod';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
+import { isNetwork } from './networks.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -42,6 +43,10 @@ const address = z
   .string()
   .regex(/^[^\s:]+:\d{1,5}$/, 'is not an address such as 127.0.0.1:8080')
   .refine((text) => Number(text.split(':')[1]) <= 65_535, 'has a port above 65535');
+
+const network = z.string().refine(isNetwork, {
+  error: ({ input }) => `"${input}" is not an address or a network such as 10.0.0.0/8`,
+});
 
 const headerValue = z.union([z.string(), z.strictObject({ env: z.string() })]);
 
@@ -106,7 +111,7 @@ export const configShape = z.strictObject({
       /** Further host names, with port, by which people reach the control address. */
       names: z.array(z.string()).default([]),
       /** Networks (CIDR) whose X-Forwarded-* headers are believed; nobody's by default. */
-      trustedProxies: z.array(z.string()).default([]),
+      trustedProxies: z.array(network).max(100).default([]),
       tls: z.strictObject({ gateway: certificate.optional(), control: certificate.optional() }).prefault({}),
     })
     .prefault({}),

@@ -59,6 +59,18 @@ test('a route without an endpoint, and weights that do not rise, are refused', (
   );
 });
 
+test('a trusted proxy that is no network is refused with its line', () => {
+  const listing = (...networks: string[]) =>
+    `${minimal}listen:\n  trustedProxies:\n${networks.map((each) => `    - "${each}"\n`).join('')}`;
+  const fine = ['10.0.0.0/8', '::1', '2001:db8::/32', '192.0.2.7'];
+  assert.deepEqual(parseConfig(listing(...fine), 'crossfade.yaml').listen.trustedProxies, fine);
+  for (const wrong of ['10.0.0.0/33', 'proxy.example', '10.0.0.0/', '10.0.0/8', '::1/129', '1.2.3.4/8/8', ''])
+    assert.match(
+      mistake(listing('::1', wrong)),
+      /^crossfade\.yaml:6: listen\.trustedProxies\.1: "[^"]*" is not an address or a network/,
+    );
+});
+
 test('durations are read in all units', () => {
   assert.deepEqual(['250ms', '30s', '10m', '24h', '7d', '5'].map(durationMs), [
     250,

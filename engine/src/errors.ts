@@ -20,6 +20,7 @@ const catalogue = {
   unreachable: { status: 503, exit: 3 },
   'port-in-use': { status: 503, exit: 3 },
   'state-folder': { status: 500, exit: 3 },
+  certificate: { status: 500, exit: 3 },
   'already-running': { status: 409, exit: 5 },
   source: { status: 400, exit: 3 },
   'dirty-tree': { status: 409, exit: 5 },

@@ -1,5 +1,5 @@
 // The proof header: whoever holds the key shared by controller and gateway may name the environment that
-// answers one request. `v1.ENVIRONMENT.NONCE.EXPIRES.HMAC-SHA256`, the HMAC in base64url over the text
+// answers one request, once. `v1.ENVIRONMENT.NONCE.EXPIRES.HMAC-SHA256`, the HMAC in base64url over the text
 // before the last dot. O1 compared in constant time; O2 good for at most 30 s, so a leaked one is soon
 // worthless.
 import { createHmac, timingSafeEqual } from 'node:crypto';
@@ -21,15 +21,24 @@ export function signOverride(
   return `${text}.${digest(key, text)}`;
 }
 
-/** The environment that a valid header names; undefined for every other text. */
-export function verifyOverride(key: string, header: string, nowMs: number): EnvironmentName | undefined {
-  const match = /^(v1\.([a-z]{1,20})\.[A-Za-z0-9-]{1,100}\.(\d{1,12}))\.([A-Za-z0-9_-]{43})$/.exec(header);
+/** What a genuine header says. Whoever obeys it must not obey the same nonce twice. */
+export type SignedOverride = {
+  readonly environment: EnvironmentName;
+  readonly nonce: string;
+  /** Wall time, ms since 1970, after which it is refused as expired. */
+  readonly expiresMs: number;
+};
+
+/** What a valid header says; undefined for every other text. */
+export function verifyOverride(key: string, header: string, nowMs: number): SignedOverride | undefined {
+  const match = /^(v1\.([a-z]{1,20})\.([A-Za-z0-9-]{1,100})\.(\d{1,12}))\.([A-Za-z0-9_-]{43})$/.exec(header);
   if (!match) return undefined;
-  const [, text, environment, expires, given] = match;
+  const [, text, environment, nonce, expires, given] = match;
   const isGenuine = timingSafeEqual(Buffer.from(digest(key, text!)), Buffer.from(given!));
   const leftSeconds = Number(expires) - nowMs / 1000;
   if (!isGenuine || leftSeconds < 0 || leftSeconds > longestSeconds + skewSeconds) return undefined;
-  return environmentName.safeParse(environment).data;
+  const named = environmentName.safeParse(environment).data;
+  return named && { environment: named, nonce: nonce!, expiresMs: Number(expires) * 1000 };
 }
 
 function digest(key: string, text: string): string {

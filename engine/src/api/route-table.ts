@@ -22,9 +22,11 @@ export type SpeechRoute = z.infer<typeof speechRoute>;
 export const instance = z.strictObject({ url: z.url(), nonce: z.string().max(100) });
 export type Instance = z.infer<typeof instance>;
 
+const releaseId = z.string().regex(/^r[1-9][0-9]*$/);
+
 export const arm = z.strictObject({
   environment: environmentName,
-  release: z.string().regex(/^r[1-9][0-9]*$/),
+  release: releaseId,
   routes: z.array(speechRoute).max(16),
   flags,
   flagsVersion: z.int().min(0),
@@ -56,6 +58,10 @@ export const serviceTable = z.strictObject({
   stable: arm,
   candidate: arm.optional(),
   standby: arm.optional(),
+  /** Releases that were rolled back from, the newest last: what a browser keeps of them is to go. */
+  leftReleases: z.array(releaseId).max(50).optional(),
+  /** How long a page's own assets and calls stay on the release that made the page; absent: not at all. */
+  skewPinMs: z.number().min(0).optional(),
 });
 export type ServiceTable = z.infer<typeof serviceTable>;
 

@@ -3,6 +3,7 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
+import { expiryProblem, readCertificate, type CertificateFiles } from '../certificate.ts';
 import { parseConfig, resolveFrom, type Config } from '../config.ts';
 import { errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
@@ -11,7 +12,7 @@ import { print, printJson } from './render.ts';
 
 type Check = {
   readonly name: string;
-  readonly verdict: 'pass' | 'fail' | 'unknown';
+  readonly verdict: 'pass' | 'warn' | 'fail' | 'unknown';
   readonly text: string;
   readonly fix?: string;
 };
@@ -26,6 +27,8 @@ export async function doctor(options: GlobalOptions): Promise<ExitCode> {
     const isUp = await isAnswered(join(folder, '.crossfade', 'up.sock'));
     for (const name of ['gateway', 'control'] as const)
       checks.push(await portCheck(name, read.config.listen[name], isUp));
+    for (const [part, files] of Object.entries(read.config.listen.tls))
+      if (files) checks.push(certificateCheck(folder, part, files));
     const { file } = read.config.app.env;
     if (file !== undefined) checks.push(envFileCheck(resolveFrom(folder, file)));
   }
@@ -123,6 +126,23 @@ function isAnswered(path: string): Promise<boolean> {
     const socket = connect(path, () => (socket.destroy(), done(true)));
     socket.once('error', () => done(false));
   });
+}
+
+function certificateCheck(folder: string, part: string, files: CertificateFiles): Check {
+  const name = `${part} tls`;
+  const paths = { cert: resolveFrom(folder, files.cert), key: resolveFrom(folder, files.key) };
+  const fix = `put a good pair in place, or change listen.tls.${part}`;
+  try {
+    const host = nodeHost();
+    const certificate = readCertificate(host.files, paths);
+    const problem = expiryProblem(certificate, host.clock.now());
+    const day = new Date(certificate.expiresMs).toISOString().slice(0, 10);
+    if (problem === undefined) return { name, verdict: 'pass', text: `${files.cert} is good until ${day}` };
+    const hasEnded = certificate.expiresMs <= host.clock.now();
+    return { name, verdict: hasEnded ? 'fail' : 'warn', text: `${files.cert}: ${problem}`, fix };
+  } catch (error) {
+    return { name, verdict: 'fail', text: errorText(error), fix };
+  }
 }
 
 function envFileCheck(path: string): Check {

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { resolveFrom } from '../config.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
@@ -40,7 +41,7 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   const supervisor = new Supervisor(found.folder, say);
   try {
     const gatewayPid = await takeOver(found);
-    const gatewayArgs = ['--state', found.stateFolder, '--listen', found.config.listen.gateway];
+    const gatewayArgs = gatewayArguments(found);
     if (gatewayPid === undefined) await supervisor.start('gateway', gatewayArgs);
     else supervisor.adopt('gateway', gatewayArgs, gatewayPid);
     await supervisor.start('controller', ['--folder', found.folder]);
@@ -64,9 +65,19 @@ export async function startService(options: GlobalOptions): Promise<Running> {
   return { project: found, supervisor, down, end };
 }
 
+function gatewayArguments({ config, folder, stateFolder }: Project): readonly string[] {
+  const { gateway, trustedProxies, tls } = config.listen;
+  const trust = trustedProxies.length > 0 ? ['--trust-proxy', trustedProxies.join(',')] : [];
+  const certificate = tls.gateway
+    ? ['--tls-cert', resolveFrom(folder, tls.gateway.cert), '--tls-key', resolveFrom(folder, tls.gateway.key)]
+    : [];
+  return ['--state', stateFolder, '--listen', gateway, ...trust, ...certificate];
+}
+
 async function greet(found: Project): Promise<void> {
   const code = await localClient(found).pageCode();
-  say(`gateway  http://${found.config.listen.gateway}/`);
+  const scheme = found.config.listen.tls.gateway ? 'https' : 'http';
+  say(`gateway  ${scheme}://${found.config.listen.gateway}/`);
   say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
 }
 

@@ -227,6 +227,7 @@ function configured(
     routeHeaders: Object.fromEntries(routes.map(({ name }) => [name, headersOf(config, name)])),
     flags: config.flags,
     cohort: config.cohort,
+    ...(config.skew.pin !== undefined && { skewPinMs: config.skew.pin }),
     reversible: true,
   };
 }

@@ -38,7 +38,8 @@ export function setCookie(name: string, key: string, isSecure: boolean): string 
   return `${name}=${key}; Max-Age=${cookieLifeSeconds}; Path=/; HttpOnly; SameSite=Lax${secure}`;
 }
 
-function isNavigation(request: IncomingMessage): boolean {
+/** Whether a person's browser asks for a page, not for a part of one. */
+export function isNavigation(request: IncomingMessage): boolean {
   const destination = request.headers['sec-fetch-dest'];
   if (destination !== undefined) return destination === 'document';
   return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');

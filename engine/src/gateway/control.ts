@@ -157,9 +157,16 @@ function answerPush(response: ServerResponse, result: PushResult): Problem | und
         status: 503,
         code: 'unwritable',
         message: `the table cannot be written: ${result.text}`,
-        hint: 'free space in the state folder; the old table stays in force',
+        hint: `${remedyFor(result.text)}; the old table stays in force`,
       };
   }
+}
+
+/** What to do about a disk that refused, by the code its text begins with. */
+function remedyFor(text: string): string {
+  return /^(EROFS|EACCES|EPERM)\b/.test(text)
+    ? 'make the state folder writable'
+    : 'free space in the state folder';
 }
 
 function answerOverride(

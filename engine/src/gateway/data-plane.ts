@@ -3,12 +3,15 @@
 // stops accepting, tells the voice sessions, waits for requests up to a deadline, then ends what is left.
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
+import type { Certificate } from '../certificate.ts';
 import { pause, type Host, type Timer } from '../host.ts';
+import { networksOf } from '../networks.ts';
 import { Brake, type OverrideAnswer } from './brake.ts';
 import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
 import { tickMs, type Timeouts } from './egress/connection.ts';
 import { Gateway } from './gateway.ts';
+import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
 import { OwnPages } from './ingress/own-pages.ts';
@@ -24,11 +27,14 @@ export type DataPlaneOptions = {
   readonly key: string;
   readonly timeouts?: Partial<Timeouts>;
   readonly limits?: Partial<IngressLimits>;
+  /** Networks whose X-Forwarded-* is believed. */
   readonly trustedProxies?: readonly string[];
   /** How long `stay` may keep a session where it started, ms; an hour unless told. */
   readonly sessionMaxAgeMs?: number;
   /** PEM authorities to trust for https instances, in place of the system's. */
   readonly certificates?: string;
+  /** Serves HTTPS with it; plain HTTP is then for this machine alone. */
+  readonly certificate?: Certificate;
 };
 
 export const defaultTimeouts: Timeouts = {
@@ -50,13 +56,14 @@ export class DataPlane {
   readonly #gateway: Gateway;
   readonly #voice: Voice;
   readonly #pages: OwnPages;
+  readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
   #busy = 0;
 
   constructor(options: DataPlaneOptions) {
     const { host, stateFolder, key } = options;
-    const trustedProxies = new Set(options.trustedProxies ?? []);
+    const trustedProxies = networksOf(options.trustedProxies ?? []);
     this.#host = host;
     this.#tables = new RouteTableStore(host.files, `${stateFolder}/gateway-table.json`);
     this.#brake = new Brake(host.files, `${stateFolder}/gateway-overrides.json`, this.#tables.current);
@@ -78,7 +85,10 @@ export class DataPlane {
       activeSessions: (release) => this.#voice.active(release),
       activeByRoute: () => this.#voice.activeByRoute(),
     });
-    this.ingress = makeIngress({ ...ingressLimits, ...options.limits }, this.#gateway);
+    const limits = { ...ingressLimits, ...options.limits };
+    this.ingress = makeIngress(limits, this.#gateway);
+    const { certificate } = options;
+    this.#tlsDoor = certificate && new TlsDoor(host.clock, this.ingress, limits, certificate);
     this.ingress.on('request', (_request, response) => {
       this.#busy++;
       response.once('close', () => this.#busy--);
@@ -104,6 +114,11 @@ export class DataPlane {
     return absence.kind === 'torn'
       ? `the route table on disk is torn: ${absence.text}`
       : 'there is no route table yet';
+  }
+
+  /** For connections from now on; only where there was a certificate at the start. */
+  useCertificate(certificate: Certificate): void {
+    this.#tlsDoor?.use(certificate);
   }
 
   /** Stops accepting, lets requests finish for `graceMs`, then cuts what is left. */

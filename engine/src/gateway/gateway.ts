@@ -9,20 +9,27 @@ import type { Duplex } from 'node:stream';
 import { verifyOverride } from '../api/override-header.ts';
 import { armOf, type Override } from '../api/route-table.ts';
 import type { Host } from '../host.ts';
-import { cohortKey, mintedCookie, setCookie } from './cohort-key.ts';
+import type { Networks } from '../networks.ts';
+import { cohortKey, isNavigation, mintedCookie, setCookie } from './cohort-key.ts';
 import type { Fleet, FleetArm, FleetService } from './egress/fleet.ts';
+import type { Additions } from './egress/answer-head.ts';
 import { Forward } from './egress/forward.ts';
 import { Lease } from './egress/lease.ts';
+import { clientSide, type ClientSide } from './ingress/client-side.ts';
 import { sendRefusal } from './ingress/own-answer.ts';
+import { readRequestHead, refuse, type Refusal, type RequestHead } from './ingress/request-head.ts';
+import { isGenuine, keepsCookies, markOf, readMark, type ReleaseMark } from './release-mark.ts';
+import { deriveSecret } from './secret.ts';
 import {
-  clientSide,
-  readRequestHead,
-  refuse,
-  type ClientSide,
-  type Refusal,
-  type RequestHead,
-} from './ingress/request-head.ts';
-import { overridesInForce, roleOf, slotOf, type InForce } from './slot.ts';
+  overridesInForce,
+  pinnedRole,
+  releasesLeft,
+  roleOf,
+  slotOf,
+  type InForce,
+  type Role,
+} from './slot.ts';
+import { SpentNonces } from './spent-nonces.ts';
 
 /** What the gateway answers by itself; false when the path is not known there. */
 export type OwnPaths = {
@@ -36,7 +43,7 @@ export type GatewayParts = {
   readonly key: string;
   readonly fleet: Fleet;
   readonly own: OwnPaths;
-  readonly trustedProxies: ReadonlySet<string>;
+  readonly trustedProxies: Networks;
 };
 
 /** Where a request goes, or why not. */
@@ -47,23 +54,28 @@ type Way =
       readonly arm: FleetArm;
       readonly key: string | undefined;
       readonly isProbe: boolean;
-      readonly setCookie: string | undefined;
+      readonly additions: Additions;
     };
 
 const noOverrides: InForce = { emergency: undefined, braked: new Set() };
 
 export class Gateway {
   readonly #parts: GatewayParts;
+  readonly #markSecret: string;
+  readonly #spentNonces = new SpentNonces();
   #inForce: InForce = noOverrides;
+  #left: ReadonlySet<string> = new Set();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.#markSecret = deriveSecret(parts.key, 'release-mark');
   }
 
   /** The overrides or the table changed. */
   obey(overrides: readonly Override[]): void {
     const service = this.#parts.fleet.service;
     this.#inForce = service ? overridesInForce(overrides, service.name) : noOverrides;
+    this.#left = service ? releasesLeft(service.table, this.#inForce) : new Set();
   }
 
   onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -96,9 +108,8 @@ export class Gateway {
     const client = clientSide(request, this.#parts.trustedProxies);
     const way = this.#wayOf(request, head, client);
     if (way.kind === 'refusal') return sendRefusal(response, way);
-    const { arm, key, isProbe } = way;
+    const { arm, key, isProbe, additions } = way;
     const lease = new Lease({ arm, key, isMeasured: !isProbe, isUpgrade: ahead !== undefined });
-    const additions = { release: arm.arm.release, setCookie: way.setCookie };
     new Forward({ request, response, head, client, lease, additions, ...(ahead && { ahead }) }).start();
   }
 
@@ -108,26 +119,71 @@ export class Gateway {
     if (head.override !== undefined) return this.#probeWay(service, head.override);
     const { cohort } = service.table;
     let key = cohortKey(cohort, request.rawHeaders, head.target);
-    let cookie: string | undefined;
+    const setCookies: string[] = [];
     if (key === undefined) {
       const name = mintedCookie(cohort, request);
       // The key made now decides this very request, so that the page and what it loads come from one release.
       if (name !== undefined) {
         key = this.#parts.host.randomHex(16);
-        cookie = setCookie(name, key, client.scheme === 'https');
+        setCookies.push(setCookie(name, key, client.scheme === 'https'));
       }
     }
-    const arm = service.arms[slotOf(service.table, this.#inForce, key)]!;
-    return { kind: 'way', arm, key, isProbe: false, setCookie: cookie };
+    const mark = readMark(request);
+    const weighed = slotOf(service.table, this.#inForce, key);
+    const role = (mark && this.#pinned(service, request, mark, weighed)) ?? weighed;
+    const arm = service.arms[role]!;
+    const { release } = arm.arm;
+    const next = this.#nextMark(service, request, client, { role, release, mark, key });
+    if (next !== undefined) setCookies.push(next);
+    const clearsCache =
+      next !== undefined && mark?.release !== release && this.#left.has(mark?.release ?? '');
+    return { kind: 'way', arm, key, isProbe: false, additions: { release, setCookies, clearsCache } };
+  }
+
+  /** Version skew: what a page asks for, WebSockets too, stays with the page's release for a while. */
+  #pinned(
+    { table, arms }: FleetService,
+    request: IncomingMessage,
+    mark: ReleaseMark,
+    weighed: Role,
+  ): Role | undefined {
+    if (table.skewPinMs === undefined || mark.release === arms[weighed]!.arm.release) return undefined;
+    if (isNavigation(request)) return undefined;
+    // Also when the clock was set back: never longer than twice the time, and never for ever.
+    const awayMs = Math.abs(this.#parts.host.clock.now() - mark.madeAtSeconds * 1000);
+    if (awayMs > table.skewPinMs || !isGenuine(this.#markSecret, mark)) return undefined;
+    return pinnedRole(table, this.#inForce, mark.release);
+  }
+
+  /** The mark to set with this answer, if one is due (R2, R3). */
+  #nextMark(
+    { table }: FleetService,
+    request: IncomingMessage,
+    client: ClientSide,
+    served: { role: Role; release: string; mark: ReleaseMark | undefined; key: string | undefined },
+  ): string | undefined {
+    const { role, release, mark, key } = served;
+    if (!keepsCookies(request)) return undefined;
+    const makesPage = table.skewPinMs !== undefined && isNavigation(request);
+    // While the one before it is at hand, a stable release may still be left.
+    const mayBeLeft = role === 'candidate' || (role === 'stable' && table.standby !== undefined);
+    const isDue = mark ? mark.release !== release : mayBeLeft && key !== undefined;
+    if (!isDue && !makesPage) return undefined;
+    const madeAtMs = makesPage ? this.#parts.host.clock.now() : 0;
+    return markOf(this.#markSecret, release, madeAtMs, client.scheme === 'https');
   }
 
   #probeWay(service: FleetService, header: string): Way {
-    const environment = verifyOverride(this.#parts.key, header, this.#parts.host.clock.now());
-    if (environment === undefined) return badOverride;
+    const now = this.#parts.host.clock.now();
+    const signed = verifyOverride(this.#parts.key, header, now);
+    // A replay is answered like a bad signature: whoever tries learns nothing.
+    if (!signed || !this.#spentNonces.spend(signed.nonce, signed.expiresMs, now)) return badOverride;
+    const { environment } = signed;
     const role = roleOf(service.table, armOf(service.table, environment));
     const arm = role && service.arms[role];
     if (!arm) return refuse(503, 'no-instance', `${environment} is not in the route table`, 1);
-    return { kind: 'way', arm, key: undefined, isProbe: true, setCookie: undefined };
+    const additions = { release: arm.arm.release, setCookies: [], clearsCache: false };
+    return { kind: 'way', arm, key: undefined, isProbe: true, additions };
   }
 }
 

@@ -1,16 +1,24 @@
 // The gateway as a process: arguments in, one JSON line out when it listens, signals, exit codes. `kill -9`
 // and a new start bring back the persisted table at once (G4). A socket file is taken over only if nobody
-// answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy ADDRESS,…]`, or
-// CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. Exit 3: the port or the state folder is not to be
-// had. The supervisor is `crossfade up`.
+// answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy NETWORK,…] [--tls-cert FILE
+// --tls-key FILE]`, or CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. SIGHUP looks at the
+// certificate now. Exit 3: the port, the state folder or the certificate is not to be had. The supervisor is
+// `crossfade up`.
 import { chmodSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import {
+  CertificateWatch,
+  readCertificate,
+  type Certificate,
+  type CertificateFiles,
+} from '../certificate.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { writeDurably } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
+import { isNetwork } from '../networks.ts';
 import { DataPlane } from './data-plane.ts';
 
 const graceMs = 5_000;
@@ -20,6 +28,7 @@ type Settings = {
   readonly hostname: string;
   readonly port: number;
   readonly trustedProxies: readonly string[];
+  readonly tls: CertificateFiles | undefined;
 };
 
 async function serve(): Promise<void> {
@@ -29,8 +38,15 @@ async function serve(): Promise<void> {
   host.files.makeFolder(settings.stateFolder);
   await refuseSecond(host, socketPath);
   const key = sharedKey(host, `${settings.stateFolder}/gateway.key`);
-  const { stateFolder, trustedProxies } = settings;
-  const plane = new DataPlane({ host, stateFolder, key, trustedProxies });
+  const { stateFolder, trustedProxies, tls } = settings;
+  const certificate = tls && readCertificate(host.files, tls);
+  const plane = new DataPlane({
+    host,
+    stateFolder,
+    key,
+    trustedProxies,
+    ...(certificate && { certificate }),
+  });
   await listen(plane.ingress, { port: settings.port, host: settings.hostname, backlog: 1_024 });
   host.files.remove(socketPath);
   await listenPrivately(plane.control, socketPath);
@@ -38,12 +54,18 @@ async function serve(): Promise<void> {
   const port = typeof address === 'object' && address ? address.port : settings.port;
   say('gateway-listening', { host: settings.hostname, port, socket: socketPath, pid: process.pid });
   if (plane.problem !== undefined) say('gateway-without-table', { reason: plane.problem });
+  const watch = tls && certificate && watchCertificate(host, plane, tls, certificate);
+  // Without a certificate there is nothing to look at; the signal's default would end the gateway.
+  process.on('SIGHUP', () => watch?.check());
   let isEnding = false;
   const end = (signal: string) => {
     if (isEnding) return;
     isEnding = true;
+    watch?.close();
+    const closed = plane.close(graceMs);
+    // Said when nothing is accepted any more, so that whoever reads it can rely on it.
     say('gateway-ending', { signal });
-    void plane.close(graceMs).then(() => process.exit(0));
+    void closed.then(() => process.exit(0));
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
@@ -51,7 +73,9 @@ async function serve(): Promise<void> {
 
 function readSettings(): Settings {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ options: { state: text, listen: text, 'trust-proxy': text } });
+  const { values } = parseArgs({
+    options: { state: text, listen: text, 'trust-proxy': text, 'tls-cert': text, 'tls-key': text },
+  });
   const address = values.listen ?? process.env['CROSSFADE_LISTEN'] ?? '127.0.0.1:8080';
   const match = /^(.+):(\d{1,5})$/.exec(address);
   if (!match) throw new CrossfadeError('usage', `"${address}" is not an address such as 127.0.0.1:8080`);
@@ -60,8 +84,32 @@ function readSettings(): Settings {
     stateFolder: resolve(values.state ?? process.env['CROSSFADE_STATE'] ?? '.crossfade'),
     hostname: match[1]!.replace(/^\[|\]$/g, ''),
     port: Number(match[2]),
-    trustedProxies: proxies.split(',').filter((each) => each !== ''),
+    trustedProxies: networkList(proxies),
+    tls: certificateFiles(values['tls-cert'], values['tls-key']),
   };
+}
+
+function certificateFiles(cert: string | undefined, key: string | undefined): CertificateFiles | undefined {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  throw new CrossfadeError('usage', '--tls-cert and --tls-key are only good together');
+}
+
+function watchCertificate(
+  host: Host,
+  plane: DataPlane,
+  paths: CertificateFiles,
+  present: Certificate,
+): CertificateWatch {
+  const use = (next: Certificate) => plane.useCertificate(next);
+  return new CertificateWatch({ clock: host.clock, files: host.files, paths, present, use, tell: say });
+}
+
+function networkList(text: string): string[] {
+  const networks = text.split(',').filter((each) => each !== '');
+  const wrong = networks.find((each) => !isNetwork(each));
+  if (wrong === undefined) return networks;
+  throw new CrossfadeError('usage', `"${wrong}" is not an address or a network such as 10.0.0.0/8`);
 }
 
 async function refuseSecond(host: Host, socketPath: string): Promise<void> {

@@ -16,6 +16,7 @@ import {
 } from '../../test/rollout-play.ts';
 import { decide } from './decide.ts';
 import type { Event } from './events.ts';
+import type { State } from './rollout.ts';
 import { tableOf, weightPercent } from './table.ts';
 
 test('a canary goes through its weights when guards are clear, bakes and completes', () => {
@@ -160,6 +161,37 @@ test('illegal verbs are refused with the next command', () => {
     refused(decide(stepping, { kind: 'promote-requested', isFull: false, toPercent: 5, at: 1, actor })),
     /not above the present 10 %/,
   );
+});
+
+test('the table names what was rolled back from, until it is served again', () => {
+  const stepping = settle(deployed(serving(), 'r2', 'canary', 0), 0);
+  const left = (state: State) => tableOf(state)?.services['voice']?.leftReleases;
+  assert.equal(left(stepping), undefined);
+  const leaving = next(stepping, rollbackTo('previous', 10));
+  assert.deepEqual([left(leaving), weightPercent(leaving)], [['r2'], 0], 'in the push that takes the weight');
+  const back = settle(leaving, 10);
+  assert.deepEqual(left(back), ['r2']);
+  const retried = next(back, { kind: 'retry-requested', at: 20, actor });
+  assert.deepEqual(left(retried), ['r2']);
+  assert.equal(left(settle(retried, 20)), undefined, 'its traces are not to go while it serves');
+  assert.equal(
+    left(settle(next(stepping, { kind: 'abort-requested', reason: 'why', at: 10, actor }), 10)),
+    undefined,
+  );
+});
+
+test('the newest release that is routed says how long pages keep theirs', () => {
+  const fresh = serving(['r1']);
+  const pin = (state: State) => tableOf(state)?.services['voice']?.skewPinMs;
+  const created = {
+    kind: 'release-created',
+    release: { ...release('r2'), skewPinMs: 5 },
+    at: 0,
+    actor,
+  } as const;
+  const stepping = settle(deployed(next(fresh, created), 'r2', 'canary', 0), 0);
+  assert.deepEqual([pin(fresh), pin(stepping)], [undefined, 5]);
+  assert.equal(pin(settle(next(stepping, rollbackTo('previous', 10)), 10)), undefined);
 });
 
 test('promote --to goes to a weight of its own and holds there', () => {

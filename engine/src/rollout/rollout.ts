@@ -55,6 +55,8 @@ export type Release = {
   >;
   readonly flags: Flags;
   readonly cohort: readonly CohortSource[];
+  /** How long a page's own assets and calls stay on the release that made the page. */
+  readonly skewPinMs?: number;
   readonly reversible: boolean;
   /** sha256 of everything above that makes two releases the same. */
   readonly identity: string;

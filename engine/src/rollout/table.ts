@@ -14,6 +14,9 @@ import {
   type State,
 } from './rollout.ts';
 
+/** A browser that comes back from an older bad release keeps its cache. */
+const leftLimit = 50;
+
 /** Per cent of cohort keys that the state wants on the candidate. */
 export function weightPercent(state: State): number {
   const rollout = unfinished(state);
@@ -60,14 +63,22 @@ function serviceTableOf(state: State): ServiceTable | undefined {
   const standby = environmentWithRole(state, 'standby');
   const rollout = unfinished(state);
   const stableArm = armOf(state, stable);
+  const candidateArm = candidate && armOf(state, candidate);
+  const weight = candidate ? weightPercent(state) : 0;
+  const served = weight > 0 ? candidateArm?.release : undefined;
+  const left = state.rolledBackFrom.filter((each) => each !== served).slice(-leftLimit);
+  // The newest release that is routed says how long, so that the key works in the rollout that brings it.
+  const { skewPinMs } = releaseOf(state, (candidateArm ?? stableArm).release)!;
   return {
     salt: candidate && rollout ? rollout.salt : state.salt,
-    weight: candidate ? weightPercent(state) : 0,
+    weight,
     sessions: rollout?.sessions ?? 'stay',
     cohort: [...releaseOf(state, stableArm.release)!.cohort],
     stable: stableArm,
-    ...(candidate && { candidate: armOf(state, candidate) }),
+    ...(candidateArm && { candidate: candidateArm }),
     ...(standby && { standby: armOf(state, standby) }),
+    ...(left.length > 0 && { leftReleases: left }),
+    ...(skewPinMs !== undefined && { skewPinMs }),
   };
 }
 

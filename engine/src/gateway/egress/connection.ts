@@ -4,6 +4,7 @@
 // receiver. C3 no timers: the owner calls `tick` each 250 ms and every deadline is a number of ticks.
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { cut } from '../cut.ts';
 import { ResponseParser, type ParserSink, type ResponseHead } from './response-parser.ts';
 
 export const tickMs = 250;
@@ -60,13 +61,6 @@ export type Target = {
 };
 
 type Phase = 'connecting' | 'idle' | 'waiting' | 'answering' | 'detached' | 'closed';
-
-/** Ends a socket so that its peer cannot take it for an orderly end. */
-export function cut(socket: net.Socket): void {
-  if (socket.destroyed) return;
-  if (socket instanceof tls.TLSSocket) socket.destroy();
-  else socket.resetAndDestroy();
-}
 
 /** What the pool does with it afterwards. */
 export type ConnectionOwner = {

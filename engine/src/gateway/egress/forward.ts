@@ -6,14 +6,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ErrorKind } from '../../api/samples.ts';
+import type { ClientSide } from '../ingress/client-side.ts';
 import { sendRefusal } from '../ingress/own-answer.ts';
-import {
-  forwardedHead,
-  refuse,
-  type ClientSide,
-  type Refusal,
-  type RequestHead,
-} from '../ingress/request-head.ts';
+import { cut } from '../cut.ts';
+import { forwardedHead, refuse, type Refusal, type RequestHead } from '../ingress/request-head.ts';
 import { answerHeaders, rawHead, type Additions } from './answer-head.ts';
 import type { Connection, Receiver, UpstreamFailure } from './connection.ts';
 import { pickUpstream } from './fleet.ts';
@@ -201,7 +197,7 @@ export class Forward implements Receiver {
     const { response } = this.#errand;
     this.#over();
     // An answer that is ended by closing must be ended by a reset, or it would look whole.
-    if (response.socket && response.shouldKeepAlive === false) response.socket.resetAndDestroy();
+    if (response.socket && response.shouldKeepAlive === false) cut(response.socket);
     else response.destroy();
   }
 

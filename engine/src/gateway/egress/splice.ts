@@ -2,7 +2,7 @@
 // a half-close is passed on and the other half goes on; an error or a vanished side ends both. U2 `onClosed`
 // is called once, when both sockets are gone: until then the connection holds its lease.
 import type { Socket } from 'node:net';
-import { cut } from './connection.ts';
+import { cut } from '../cut.ts';
 
 const keepAliveMs = 30_000;
 

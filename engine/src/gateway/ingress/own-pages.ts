@@ -4,8 +4,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Host } from '../../host.ts';
 import type { OwnPaths } from '../gateway.ts';
+import type { ClientSide } from './client-side.ts';
 import { send, sendJson, sendRefusal } from './own-answer.ts';
-import { refuse, type ClientSide } from './request-head.ts';
+import { refuse } from './request-head.ts';
 import { statusPage, type PublicStatus } from './status-page.ts';
 
 export class OwnPages implements OwnPaths {

@@ -1,8 +1,10 @@
 // What a request's head says: what is refused before anything is forwarded, and the head that goes to the
 // instance. H1 path and query are forwarded as they came, byte for byte. H2 header case, order and duplicates
-// are kept; hop-by-hop headers go, those named in Connection too. H3 X-Forwarded-* are what this gateway saw,
-// unless the client is a trusted proxy. Leaves the byte-level grammar to Node's strict parser.
+// are kept; hop-by-hop headers go, those named in Connection too. H3 X-Forwarded-* are what client-side.ts
+// says. Leaves the byte-level grammar to Node's strict parser.
 import type { IncomingMessage } from 'node:http';
+import { withoutMark } from '../release-mark.ts';
+import type { ClientSide } from './client-side.ts';
 
 export type RequestHead = {
   readonly kind: 'head';
@@ -180,36 +182,6 @@ const droppedOnRequest = new Set([
   'x-crossfade-override',
 ]);
 
-export type ClientSide = {
-  readonly address: string;
-  readonly scheme: 'http' | 'https';
-  /** Of a trusted proxy: what X-Forwarded-For and X-Forwarded-Host held. */
-  readonly forwardedFor: string | undefined;
-  readonly forwardedHost: string | undefined;
-};
-
-/** Who the client is: the peer, or what a trusted proxy says about its own peer. */
-export function clientSide(request: IncomingMessage, trustedProxies: ReadonlySet<string>): ClientSide {
-  const address = plainAddress(request.socket.remoteAddress ?? '');
-  if (!trustedProxies.has(address)) {
-    return { address, scheme: 'http', forwardedFor: undefined, forwardedHost: undefined };
-  }
-  const one = (name: string) =>
-    String(request.headers[name] ?? '')
-      .split(',')[0]!
-      .trim();
-  return {
-    address,
-    scheme: one('x-forwarded-proto').toLowerCase() === 'https' ? 'https' : 'http',
-    forwardedFor: request.headers['x-forwarded-for'] as string | undefined,
-    forwardedHost: one('x-forwarded-host') || undefined,
-  };
-}
-
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
-}
-
 /** The head as the instance gets it, up to and with the empty line. */
 export function forwardedHead(
   head: RequestHead,
@@ -223,10 +195,10 @@ export function forwardedHead(
     const name = raw[index]!;
     const key = name.toLowerCase();
     if (droppedOnRequest.has(key) || (head.perHop.length > 0 && isPerHop(head, key))) continue;
-    text += `${name}: ${raw[index + 1]!}\r\n`;
+    const value = key === 'cookie' ? withoutMark(raw[index + 1]!) : raw[index + 1]!;
+    if (value !== undefined) text += `${name}: ${value}\r\n`;
   }
-  const chain = client.forwardedFor ? `${client.forwardedFor}, ${client.address}` : client.address;
-  text += `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
+  text += `X-Forwarded-For: ${client.forwardedFor}\r\nX-Forwarded-Proto: ${client.scheme}\r\n`;
   const forwardedHost = client.forwardedHost ?? head.host;
   if (forwardedHost !== undefined) text += `X-Forwarded-Host: ${forwardedHost}\r\n`;
   if (head.framing === 'chunked') text += 'Transfer-Encoding: chunked\r\n';
