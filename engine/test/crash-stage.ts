@@ -175,7 +175,7 @@ export class CrashStage {
     };
   }
 
-  /** The app's processes, once there are as many as there should be; a leak shows as a test that never ends. */
+  /** The app's processes, once there are as many as there should be; a leak shows at the deadline. */
   #appProcesses(wanted: number): number | undefined {
     const found = readdirSync('/proc').filter((pid) => {
       if (!/^\d+$/.test(pid)) return false;

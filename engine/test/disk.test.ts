@@ -1,5 +1,5 @@
-// A disk that is full or cannot be written, for real: the state folder is a small file system of its own. What
-// was acknowledged is kept, a rollback still works, and people hear what to do. Needs the right to mount one.
+// A disk that is full or cannot be written, for real: the state folder is a small file system of its own.
+// What was acknowledged is kept, a rollback still works, and people hear what to do. Needs the right to mount one.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -62,7 +62,7 @@ test('with the disk full a rollback goes through the gateway, and is kept once t
   assert.equal((await stage.ask()).release, 'r1');
 });
 
-test('a state folder that cannot be written is refused with what to do, and nothing in it is lost', async (t) => {
+test('a state folder that cannot be written is refused with what to do, and loses nothing', async (t) => {
   await using stage = await Stage.make(longBake);
   using disk = smallDisk(stage);
   if (!disk) return t.skip('mounting a file system is not allowed here');

@@ -1,7 +1,9 @@
 // Freezes, locks, approvals and waiting deploys as people meet them on the command line.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { defaultConfig, Stage } from './stage.ts';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { defaultConfig, freePort, Stage } from './stage.ts';
 
 const steps = 'steps: [{ setWeight: 10, hold: 1s }, { setWeight: 50, hold: 2s }]';
 const asking = "steps: [{ setWeight: 10 }, { approve: 'tell the team' }, { setWeight: 50 }]";
@@ -84,4 +86,36 @@ test('a deploy that replaces another one goes back first and then forward', asyn
     (seen) => seen.rollout!.release === 'r3' && seen.rollout!.phase === 'baking',
   );
   assert.equal(rollout!.number, 3);
+});
+
+test('a service that already runs is adopted without a touch, and the next release goes beside it', async () => {
+  await using stage = await Stage.make();
+  const port = await freePort();
+  const env = { ...process.env, PORT: String(port), CROSSFADE_RELEASE: 'old', CROSSFADE_INSTANCE: 'old' };
+  const old = spawn(process.execPath, ['server.mjs'], {
+    cwd: stage.folder,
+    env,
+    stdio: 'pipe',
+    detached: true,
+  });
+  await once(old.stdout!, 'data');
+  try {
+    await stage.up();
+    const url = `http://127.0.0.1:${port}`;
+    assert.equal((await stage.cli('adopt', 'http://127.0.0.1:1')).code, 3);
+    const proof = await stage.must('adopt', url);
+    assert.match(
+      proof.stderr,
+      new RegExp(`10 of 10 answers.*process group ${old.pid} serves it, as before`, 's'),
+    );
+    assert.equal((await stage.ask()).body, 'hello from old');
+    assert.equal((await stage.cli('adopt', url)).code, 5);
+    await stage.must('deploy', 'full');
+    assert.equal((await stage.ask()).body, 'hello from r2');
+    await stage.must('rollback', 'the old one was better');
+    assert.equal((await stage.ask()).body, 'hello from old');
+    assert.equal(old.exitCode, null);
+  } finally {
+    old.kill('SIGKILL');
+  }
 });

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import type { GlobalOptions } from './connection.ts';
+import { adopt } from './adopt.ts';
 import { deploy, percentOf } from './deploy.ts';
 import { addGates, fenceOf, forwardOf, type ForwardOptions } from './gates.ts';
 import { dashboard } from './dashboard.ts';
@@ -125,6 +126,10 @@ function withForward(command: Command): Command {
 }
 
 function addTraffic(program: Command, done: Done): void {
+  withRun(program.command('adopt <url>'))
+    .description('take a service that already runs as the first release, and change nothing of it')
+    .addHelpText('after', examples(['adopt http://127.0.0.1:3000']))
+    .action(async (url: string, _options, command: Command) => done(await adopt(url, all(command))));
   withForward(withDeployOptions(program.command('deploy [way] [percent]')))
     .description('move traffic to a release: `full` at once, `canary PERCENT` in steps')
     .addHelpText(

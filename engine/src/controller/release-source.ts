@@ -50,6 +50,17 @@ export async function pinRelease(host: Host, release: Release): Promise<void> {
   await git(host, repository, ['update-ref', `refs/crossfade/${release.id}`, commit]);
 }
 
+/** The release of a service that runs already: it can name no release, so it is known by where it is. */
+export function adoptedContent(origin: ReleaseOrigin, url: string): Omit<ReleaseContent, 'identity'> {
+  const settings = configured(origin, {});
+  return {
+    source: { kind: 'url', url },
+    ...settings,
+    app: { folder: '.', instances: 1, driver: 'external', graceMs: settings.app.graceMs },
+    health: { ...settings.health, release: 'adopted', instance: 'adopted' },
+  };
+}
+
 type Sourced = {
   readonly source: Release['source'];
   readonly fingerprint: string;

@@ -6,6 +6,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { stream } from 'hono/streaming';
 import { z } from 'zod';
 import {
+  adoptRequest,
   deployRequest,
   healingRequest,
   plainRequest,
@@ -23,6 +24,7 @@ import { CrossfadeError, errorText } from '../errors.ts';
 import type { Door } from './access.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import type { Published } from './controller.ts';
+import { adopt } from './adoption.ts';
 import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
 import {
   abort,
@@ -155,6 +157,7 @@ function addVerbs(world: ServerWorld, app: App): void {
   verb('retry', plainRequest, retry);
   verb('rollback', rollbackRequest, rollback);
   verb('route', routeRequest, useRoute);
+  verb('adopt', adoptRequest, adopt);
   verb('approve', plainRequest, approve);
   verb('freeze', timedRequest, freeze);
   verb('unfreeze', unfreezeRequest, unfreeze);

@@ -251,7 +251,8 @@ async function releaseFor(world: VerbWorld, request: DeployRequest, actor: strin
   };
 }
 
-async function addRelease(world: VerbWorld, release: Release): Promise<void> {
+/** Makes it durable, its commit pinned first. */
+export async function addRelease(world: VerbWorld, release: Release): Promise<void> {
   await pinRelease(world.host, release);
   const submitted = await world.controller.submit(created(release));
   if (submitted.kind === 'accepted') return;

@@ -12,7 +12,7 @@ import type {
   PrepareResult,
   ReleaseSpec,
 } from './environment-driver.ts';
-import { probeHealth, type Probe } from './health-probe.ts';
+import { portOf, probeHealth, type Probe } from './health-probe.ts';
 import { logTail, rotateLogs } from './log-file.ts';
 import { awaitReady } from './readiness.ts';
 
@@ -52,15 +52,10 @@ export class ExternalDriver implements EnvironmentDriver {
     const deployed = await this.#deployed(request);
     if ('kind' in deployed) return deployed;
     const { url } = deployed;
-    const plan: InstancePlan = {
-      environment,
-      release: spec.release,
-      nonce: `external-${spec.release}`,
-      port: 0,
-      url,
-    };
-    const isKnown = existing.some((each) => each.nonce === plan.nonce && each.url === url);
-    if (!isKnown) await record({ kind: 'instance-planned', plan });
+    const known = existing.find((each) => each.release === spec.release && each.url === url);
+    const nonce = known?.nonce ?? (await this.#nonceOf(spec, url));
+    const plan: InstancePlan = { environment, release: spec.release, nonce, port: 0, url };
+    if (!known) await record({ kind: 'instance-planned', plan });
     const readiness = await awaitReady({
       clock: this.#host.clock,
       health: spec.health,
@@ -100,6 +95,14 @@ export class ExternalDriver implements EnvironmentDriver {
 
   async tidy(): Promise<void> {
     await rotateLogs(this.#host, `${this.#stateFolder}/logs`, logLimitBytes);
+  }
+
+  /** An adopted service of this machine is known by the one process group that listens there. */
+  async #nonceOf({ release, health }: ReleaseSpec, url: string): Promise<string> {
+    const isHere = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+    if (health.release !== 'adopted' || !isHere) return `external-${release}`;
+    const groups = await this.#host.processes.listeningGroups(portOf(url));
+    return groups.length === 1 && groups[0]! > 1 ? `adopted-${groups[0]}` : `external-${release}`;
   }
 
   /** Refused only after a whole health timeout of it: a deploy there may take a moment to swap. */

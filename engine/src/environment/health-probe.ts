@@ -1,7 +1,7 @@
 // One question to one instance, and what its answer proves: the release by the configured pointer, and that
 // it is this instance by its nonce. Used by every driver; what follows from an answer is theirs.
 // K6: no answer, an answer without the value, and a value that is another one are three different things
-// here, and none of them is a proof.
+// here, and none of them is a proof. `adopted` asks for no value: see wrongAdopted.
 import type { Host, HostResponse } from '../host.ts';
 import { errorText } from '../errors.ts';
 import type { HealthSpec, InstancePlan } from './environment-driver.ts';
@@ -58,9 +58,11 @@ async function firstWrongClaim(host: Host, request: ProbeRequest, answer: HostRe
   const instance: Claim = { what: 'instance', pointer: health.instance, expected: plan.nonce };
   for (const claim of group === undefined ? [release] : [release, instance]) {
     const wrong =
-      claim.pointer === 'process'
-        ? await wrongListener(host, plan, group)
-        : wrongValue(claim, valueAt(claim.pointer, answer));
+      claim.pointer === 'adopted'
+        ? await wrongAdopted(host, plan)
+        : claim.pointer === 'process'
+          ? await wrongListener(host, plan, group)
+          : wrongValue(claim, valueAt(claim.pointer, answer));
     if (wrong !== undefined) return wrong;
   }
   return undefined;
@@ -71,6 +73,27 @@ async function wrongListener(host: Host, plan: InstancePlan, group: number | und
   const groups = await host.processes.listeningGroups(plan.port);
   if (groups.includes(group)) return undefined;
   return `is served by process group ${groups.join(', ') || 'nobody'}, expected ${group}`;
+}
+
+/** What ran before Crossfade came says no release; on this machine it is at least the same process. */
+async function wrongAdopted(host: Host, { nonce, url }: InstancePlan): Promise<string | undefined> {
+  const group = adoptedGroup(nonce);
+  if (group === undefined) return undefined;
+  const groups = await host.processes.listeningGroups(portOf(url));
+  if (groups.includes(group)) return undefined;
+  return `is served by process group ${groups.join(', ') || 'nobody'}, ${group} was adopted`;
+}
+
+/** The process group that the nonce of an adopted instance names; none for one on another machine. */
+export function adoptedGroup(nonce: string): number | undefined {
+  const group = /^adopted-(\d+)$/.exec(nonce)?.[1];
+  return group === undefined ? undefined : Number(group);
+}
+
+/** Of a URL, with the default of its scheme. */
+export function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
 function wrongValue(claim: Claim, said: string | undefined): string | undefined {
