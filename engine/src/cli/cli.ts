@@ -2,7 +2,9 @@
 // what commander needs. Exit codes: 0 done, 1 failed, 2 usage, 3 environment, 4 inconclusive, 5 refused,
 // 130 interrupted.
 import { Command, CommanderError } from 'commander';
+import { productVersion } from '../api/version.ts';
 import type { ExitCode } from '../errors.ts';
+import { addAccess } from './access-commands.ts';
 import type { GlobalOptions } from './connection.ts';
 import { deploy, percentOf } from './deploy.ts';
 import { dashboard } from './dashboard.ts';
@@ -40,7 +42,7 @@ function commandTable(done: Done): Command {
     .description(
       'Carries a live service from one release to another without dropping a request or a conversation.',
     )
-    .version('0.1.0')
+    .version(productVersion)
     .option('--url <url>', 'control address of another machine (token in CROSSFADE_TOKEN)')
     .option('-d, --destination <name>', 'a destination of crossfade.yaml')
     .option('--folder <dir>', 'where to look for crossfade.yaml, from there upward')
@@ -55,6 +57,7 @@ function commandTable(done: Done): Command {
   addService(program, done);
   addTraffic(program, done);
   addViews(program, done);
+  addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);
   return program;
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
-import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
+import { localClient, localProject, pageUrl, type GlobalOptions, type Project } from './connection.ts';
 import { say } from './render.ts';
 import { isAlive, Supervisor } from './supervisor.ts';
 
@@ -65,7 +65,7 @@ export async function startService(options: GlobalOptions): Promise<Running> {
 async function greet(found: Project): Promise<void> {
   const code = await localClient(found).pageCode();
   say(`gateway  http://${found.config.listen.gateway}/`);
-  say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
+  say(`control  ${pageUrl(found.config)}/#${code}  (this link works once, for 10 minutes)`);
 }
 
 /**
