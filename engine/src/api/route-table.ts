@@ -89,11 +89,25 @@ export type Override = z.infer<typeof override>;
 export const leases = z.strictObject({ requests: z.int(), upgraded: z.int() });
 export type Leases = z.infer<typeof leases>;
 
+/** What a gateway says is read with its unknown fields left out: it may be newer. What it is sent is strict. */
+const armInUse = z.object({
+  ...arm.shape,
+  routes: z.array(z.object(speechRoute.shape)),
+  instances: z.array(z.object(instance.shape)),
+});
+const serviceInUse = z.object({
+  ...serviceTable.shape,
+  stable: armInUse,
+  candidate: armInUse.optional(),
+  standby: armInUse.optional(),
+});
+const tableInUse = z.object({ ...routeTable.shape, services: z.record(z.string(), serviceInUse) });
+
 /** The gateway's answer to GET /v1/state: what is in force there, read back. */
 export const gatewayState = z.object({
   pid: z.int(),
-  table: routeTable.nullable(),
-  overrides: z.array(override),
+  table: tableInUse.nullable(),
+  overrides: z.array(z.object(override.shape)),
   leases: z.record(z.string(), leases),
   /** Live voice sessions on the channel by release. */
   sessions: z.record(z.string(), z.int()),

@@ -102,13 +102,14 @@ export class Admission {
   async #record(context: Asked): Promise<void> {
     const { method, path } = context.req;
     const { status } = context.res;
-    const isDenied = deniedStatuses.has(status) || (status === 400 && method !== 'GET');
+    const note = context.get('note') as Note | undefined;
+    // A verb that was understood has its note: what comes after that is the state's refusal.
+    const isDenied = deniedStatuses.has(status) || (status === 400 && method !== 'GET' && !note);
     const action = actionOf(method, path);
     if (!isDenied && (method === 'GET' || method === 'HEAD' || action === undefined)) return;
     const { address, isSocket } = context.env;
     const { audit } = this.#world;
     const agent = context.req.header('user-agent');
-    const note = context.get('note') as Note | undefined;
     const entry = {
       actor: actorOf(context),
       action: action === 'read' ? readName(path) : (action ?? 'unknown'),

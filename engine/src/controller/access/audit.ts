@@ -15,7 +15,7 @@ const maxWaiting = 1_000;
 const maxAddresses = 1_000;
 const deniedLines = 10;
 const windowMs = 60_000;
-const retryMs = 5_000;
+const retryMs = 1_000;
 const pageLines = 200;
 const longestText = 500;
 
