@@ -59,7 +59,7 @@ test('a verb is a line with what was before and after, a refused one too, in two
   );
 });
 
-test('audit verify names the first row that was changed, taken out or cut, in audit and journal', async () => {
+test('audit verify names the first row that was changed or taken out, in audit and journal', async () => {
   await using stage = await Stage.make();
   await stage.up();
   await stage.must('deploy', 'full');
@@ -98,7 +98,7 @@ test('a rollback that went to the gateway is in the audit once the controller is
   assert.match(line!.target!, /^r1 in /);
 });
 
-test('an audit that cannot be written stops no rollback; the line is in the log, and later in its place', async () => {
+test('an audit that cannot be written stops no rollback; its line comes later, in its place', async () => {
   await using stage = await Stage.make(longHolds);
   await stage.up();
   await atHalf(stage);
@@ -117,7 +117,7 @@ test('an audit that cannot be written stops no rollback; the line is in the log,
   await stage.must('audit', 'verify');
 });
 
-test('on a full disk a rollback goes through the gateway, and says that it could not be written', async (t) => {
+test('on a full disk a rollback goes through the gateway, and says that it is not written', async (t) => {
   const stage = await Stage.make(longHolds);
   const state = join(stage.folder, '.crossfade');
   await stage.run('mkdir', ['-m', '700', state]);

@@ -1,6 +1,6 @@
-// Neighbours of other versions over real sockets: an older and a newer controller for the CLI, a newer CLI for
-// the controller, a newer gateway for the controller, and a newer controller for the gateway. Each understands
-// what it can, and says so when it cannot.
+// Neighbours of other versions over real sockets: an older and a newer controller for the CLI, a newer CLI
+// for the controller, a newer gateway for the controller, and a newer controller for the gateway. Each
+// understands what it can, and says so when it cannot.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -49,7 +49,7 @@ async function quiet(): Promise<Stage> {
   return stage;
 }
 
-test('a CLI understands an older controller without version headers, and a newer one with more fields', async (t) => {
+test('a CLI understands an older controller without versions, and a newer one with more', async (t) => {
   await using older = await quiet();
   await neighbour(t, controlSocket(older), () => ({ body: status }));
   assert.match((await older.must('status')).stdout, /voice: all is well/);
@@ -71,7 +71,7 @@ test('a controller of another API is refused by the CLI with both versions and t
   );
 });
 
-test('a controller refuses a CLI of another API, and tells a newer one why it does not know a field', async () => {
+test('a controller refuses a CLI of another API, and tells why a field is unknown', async () => {
   await using stage = await Stage.make();
   await stage.up();
   const ask = (headers: Record<string, string>, body: object) =>

@@ -89,7 +89,7 @@ export type Override = z.infer<typeof override>;
 export const leases = z.strictObject({ requests: z.int(), upgraded: z.int() });
 export type Leases = z.infer<typeof leases>;
 
-/** What a gateway says is read with its unknown fields left out: it may be newer. What it is sent is strict. */
+/** What a gateway says is read without the fields that are unknown here: it may be newer. */
 const armInUse = z.object({
   ...arm.shape,
   routes: z.array(z.object(speechRoute.shape)),

@@ -13,13 +13,16 @@ import type { Pair } from './certificate.ts';
 const maxConnections = 500;
 const requestLimitMs = 30_000;
 
+/** Node would answer a missing Host itself, without a word. */
+const nodeOptions = { requireHostHeader: false };
+
 type Fetch = (request: Request, env: Bindings) => Response | Promise<Response>;
 
 /** A socket that nobody else could open, not even for a moment. */
 export async function listenOnSocket(fetch: Fetch, path: string): Promise<Server> {
   const before = process.umask(0o177);
   try {
-    return await listening(prepared(createServer(listenerOf(fetch, true))), { path }, path);
+    return await listening(prepared(createServer(nodeOptions, listenerOf(fetch, true))), { path }, path);
   } finally {
     process.umask(before);
   }
@@ -32,8 +35,8 @@ export async function listenOnAddress(
 ): Promise<Server | SecureServer> {
   const listener = listenerOf(fetch, false);
   const server = pair
-    ? createSecureServer({ ...pair, minVersion: 'TLSv1.2' }, listener)
-    : createServer(listener);
+    ? createSecureServer({ ...nodeOptions, ...pair, minVersion: 'TLSv1.2' }, listener)
+    : createServer(nodeOptions, listener);
   const colon = address.lastIndexOf(':');
   const at = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
   return listening(prepared(server), at, address);
@@ -73,7 +76,9 @@ function prepared<T extends Server | SecureServer>(server: T): T {
   server.headersTimeout = requestLimitMs;
   server.maxConnections = maxConnections;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    // Never in the place of an answer that is still owed: the client would take this one for it.
+    const { _httpMessage: owed } = socket as { _httpMessage?: ServerResponse | null };
+    if (error.code === 'ECONNRESET' || !socket.writable || owed) return void socket.destroy();
     const isLarge = error.code === 'HPE_HEADER_OVERFLOW';
     refuseRaw(
       socket,
@@ -81,6 +86,8 @@ function prepared<T extends Server | SecureServer>(server: T): T {
       isLarge ? 'the headers are too large' : 'this is no HTTP',
     );
   });
+  // What a client expects beyond 100-continue is not given, and no reason to answer without a body.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
     refuseRaw(socket, 'not-found', 'no proxy'),
   );

@@ -2,7 +2,6 @@
 // address. Fetch style: a Request in, a Response out; who listens is serve.ts. Every answer is JSON, every
 // error has a code, a message and a hint.
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
 import {
   deployRequest,
@@ -65,7 +64,6 @@ export function controlApp(world: ServerWorld): App {
   app.notFound((context) => context.json(problem('not-found', 'there is no such path'), 404));
   app.use(admission.around);
   app.use(admission.admit);
-  app.use(bodyLimit({ maxSize: maxBodyBytes, onError: refuseLarge }));
   addPage(world, app, admission);
   addViews(world, app);
   addVerbs(world, app);
@@ -78,10 +76,6 @@ export function controlApp(world: ServerWorld): App {
     return context.json({ isDown: true });
   });
   return app;
-}
-
-function refuseLarge(): never {
-  throw new CrossfadeError('too-large', `the body is larger than ${maxBodyBytes} bytes`, 'send less');
 }
 
 function addPage(world: ServerWorld, app: App, admission: Admission): void {
@@ -195,14 +189,37 @@ function moment({ controller }: ServerWorld): { position: number; phase: string 
   return { position: controller.position, phase: controller.state.rollout?.phase.kind ?? 'none' };
 }
 
+/** The body as JSON, `{}` for none. Nothing beyond the limit is held. */
 async function body(context: Context): Promise<unknown> {
-  const bytes = await context.req.arrayBuffer();
+  const bytes = await bodyBytes(context);
   if (bytes.byteLength === 0) return {};
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new CrossfadeError('usage', 'the body is not JSON in UTF-8', 'see the verb’s `--help`', cause);
   }
+}
+
+async function bodyBytes(context: Context): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = Number(context.req.header('content-length') ?? 0);
+  if (size > maxBodyBytes) throw tooLarge();
+  size = 0;
+  try {
+    for await (const chunk of context.req.raw.body ?? []) {
+      size += chunk.byteLength;
+      if (size > maxBodyBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof CrossfadeError) throw cause;
+    throw new CrossfadeError('usage', 'the body ended early', 'send it again', cause);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLarge(): CrossfadeError {
+  return new CrossfadeError('too-large', `the body is larger than ${maxBodyBytes} bytes`, 'send less');
 }
 
 function problem(code: string, message: string, hint?: string) {

@@ -47,7 +47,8 @@ export class Admission {
   /** First and last to see every request: versions and safe headers on each answer, a line for each act. */
   readonly around = async (context: Asked, next: Next): Promise<void> => {
     const given = context.req.header('x-request-id') ?? '';
-    context.set('request', /^[\w.-]{1,100}$/.test(given) ? given : this.#world.host.randomHex(8));
+    // Said back, so never long enough to be a credential.
+    context.set('request', /^[\w.-]{1,40}$/.test(given) ? given : this.#world.host.randomHex(8));
     await next();
     const { headers } = context.res;
     for (const [name, value] of Object.entries({ ...versionHeaders, ...safeHeaders }))

@@ -16,7 +16,8 @@ import type { Host } from '../../host.ts';
 import type { StateStore, Tables } from '../state-file.ts';
 
 const maxLive = 1_000;
-/** Ended ones are shown this long, then removed when a new one is made. */
+/** Ended ones are shown this long and so many of them, then removed when a new one is made. */
+const maxEnded = 100;
 const rememberedMs = 90 * 86_400_000;
 const lastUseStepMs = 60_000;
 
@@ -130,7 +131,9 @@ export class Tokens {
   async #forgetOld(): Promise<void> {
     const before = this.#host.clock.now() - rememberedMs;
     const isOld = (row: Row): boolean => (row.revokedAt ?? row.expiresAt) < before;
-    const old = [...this.#rows.values()].filter(isOld).map((row) => row.id);
+    const ended = [...this.#rows.values()].filter((row) => this.#hasEnded(row));
+    const surplus = ended.slice(0, Math.max(0, ended.length - maxEnded));
+    const old = [...new Set([...ended.filter(isOld), ...surplus])].map((row) => row.id);
     if (old.length === 0) return;
     await this.#store.deleteFrom('tokens').where('id', 'in', old).execute();
     for (const id of old) this.#rows.delete(id);
