@@ -16,6 +16,10 @@ export class Disk implements Files {
     return this.#names.get(path)?.text;
   }
 
+  readEnd(path: string, maxBytes: number): string | undefined {
+    return this.read(path)?.slice(-maxBytes);
+  }
+
   write(path: string, text: string): void {
     const node = this.#names.get(path);
     if (node) node.text = text;

@@ -92,7 +92,15 @@ function crossChecks(config: Config): Mistake[] {
   if (config.app.driver === 'external' && !config.app.external?.url && !config.app.external?.command) {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
-  return found;
+  return [...found, ...networkChecks(config)];
+}
+
+/** Whoever reaches another address than loopback could read tokens on their way: so only with TLS. */
+function networkChecks({ listen }: Config): Mistake[] {
+  const name = listen.control.slice(0, listen.control.lastIndexOf(':'));
+  if (listen.tls.control || name === 'localhost' || /^127(\.\d+){3}$/.test(name)) return [];
+  const text = `${listen.control} can be reached from other machines: it needs listen.tls.control`;
+  return [{ path: ['listen', 'control'], text }];
 }
 
 function cronProblem(cron: string, timezone: string): string | undefined {

@@ -6,6 +6,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import type { HostRequest, HostResponse, Http } from './host.ts';
 
 const bodyLimitBytes = 1024 * 1024;
@@ -57,10 +58,15 @@ function send(request: HostRequest, signal: AbortSignal): http.ClientRequest {
   };
   const outgoing =
     url.protocol === 'https:'
-      ? https.request({ ...options, rejectUnauthorized: true, servername: isIP(hostname) ? '' : hostname })
+      ? https.request({ ...options, ...trusted(request.ca), servername: isIP(hostname) ? '' : hostname })
       : http.request(options);
   outgoing.end(body);
   return outgoing;
+}
+
+/** Verified always; a certificate of one's own is trusted besides the system's, not instead of them. */
+function trusted(ca: string | undefined): https.RequestOptions {
+  return { rejectUnauthorized: true, ...(ca !== undefined && { ca: [...getCACertificates('default'), ca] }) };
 }
 
 function answerTo(outgoing: http.ClientRequest): Promise<http.IncomingMessage> {

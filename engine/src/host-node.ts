@@ -30,6 +30,7 @@ const nodeClock: Clock = {
 
 const nodeFiles: Files = {
   read: (path) => unlessMissing(() => fs.readFileSync(path, 'utf8')),
+  readEnd: (path, maxBytes) => unlessMissing(() => endOf(path, maxBytes)),
   write(path, text, mode) {
     fs.writeFileSync(path, text, { mode: mode ?? 0o600 });
     // The mode above counts only for a new file.
@@ -42,6 +43,19 @@ const nodeFiles: Files = {
   makeFolder: (path) => void fs.mkdirSync(path, { recursive: true }),
   list: (path) => unlessMissing(() => fs.readdirSync(path)) ?? [],
 };
+
+function endOf(path: string, maxBytes: number): string {
+  const file = fs.openSync(path, 'r');
+  try {
+    const { size } = fs.fstatSync(file);
+    const buffer = Buffer.alloc(Math.min(size, maxBytes));
+    const read = fs.readSync(file, buffer, 0, buffer.length, size - buffer.length);
+    const text = buffer.subarray(0, read).toString('utf8');
+    return size > maxBytes ? text.slice(text.indexOf('\n') + 1) : text;
+  } finally {
+    fs.closeSync(file);
+  }
+}
 
 function syncPath(path: string, flags: 'r' | 'r+'): void {
   const file = fs.openSync(path, flags);

@@ -20,6 +20,8 @@ export type Clock = {
  */
 export type Files = {
   read(path: string): string | undefined;
+  /** The last bytes of a file as text, without its first, torn line; undefined when it does not exist. */
+  readEnd(path: string, maxBytes: number): string | undefined;
   write(path: string, text: string, mode?: number): void;
   sync(path: string): void;
   rename(from: string, to: string): void;
@@ -83,6 +85,8 @@ export type HostRequest = {
   /** An http or https URL; with `socketPath`, its host is only the Host header. */
   readonly url: string;
   readonly socketPath?: string;
+  /** A certificate (PEM) to trust besides the system's. */
+  readonly ca?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs: number;

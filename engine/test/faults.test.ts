@@ -124,10 +124,12 @@ test('the control address needs a token, the right Host, and a link works once',
   assert.equal((await ask('/v1/status', { authorization: `Bearer ${token}` })).status, 200);
   assert.equal(
     (await ask('/v1/status', { authorization: `Bearer ${token}`, origin: 'https://evil.example' })).status,
-    401,
+    403,
   );
   const code = await stage.client.pageCode();
-  const login = () => fetch(`${url}/login`, { method: 'POST', body: JSON.stringify({ code }) });
+  const json = { 'content-type': 'application/json' };
+  const login = () =>
+    fetch(`${url}/login`, { method: 'POST', headers: json, body: JSON.stringify({ code }) });
   const { session } = (await (await login()).json()) as { session: string };
   assert.equal((await ask('/v1/status', { authorization: `Bearer ${session}` })).status, 200);
   assert.equal((await login()).status, 401);

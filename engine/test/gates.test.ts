@@ -88,7 +88,7 @@ test('a deploy that replaces another one goes back first and then forward', asyn
   assert.equal(rollout!.number, 3);
 });
 
-test('a service that already runs is adopted without a touch, and the next release goes beside it', async () => {
+test('a running service is adopted without a touch, and the next release goes beside it', async () => {
   await using stage = await Stage.make();
   const port = await freePort();
   const env = { ...process.env, PORT: String(port), CROSSFADE_RELEASE: 'old', CROSSFADE_INSTANCE: 'old' };

@@ -86,6 +86,7 @@ function dyingAt(
       return calls;
     },
     read: (path) => disk.read(path),
+    readEnd: (path, maxBytes) => disk.readEnd(path, maxBytes),
     write: (path, text) => act('write', [path, text]),
     sync: (path) => act('sync', [path]),
     rename: (from, to) => act('rename', [from, to]),

@@ -3,21 +3,33 @@
 import { z } from 'zod';
 import { CrossfadeError, errorText, isErrorCode } from '../errors.ts';
 import type { Http } from '../host.ts';
+import { auditCheck, auditPage, type AuditCheck, type AuditPage } from './audit.ts';
 import {
   errorAnswer,
   eventLine,
+  logView,
   releaseView,
   statusView,
   verbAnswer,
   type EventLine,
+  type LogRequest,
+  type LogView,
   type ReleaseView,
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { madeToken, tokenView, type MadeToken, type tokenRequest, type TokenView } from './tokens.ts';
+import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from './version.ts';
 
 export type ControlTarget =
   | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'url'; readonly url: string; readonly token: string | undefined };
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      readonly token: string | undefined;
+      /** A certificate (PEM) to trust besides the system's. */
+      readonly ca?: string;
+    };
 
 export type VerbName =
   | 'deploy'
@@ -60,6 +72,34 @@ export class ControlClient {
     return verbAnswer.parse(await this.#call('POST', `/v1/${name}`, request, timeoutMs));
   }
 
+  async logs(request: LogRequest): Promise<LogView> {
+    const given = Object.entries(request).filter(([, value]) => value !== undefined);
+    const query = new URLSearchParams(given.map(([key, value]) => [key, String(value)]));
+    return logView.parse(await this.#call('GET', `/v1/logs?${query}`));
+  }
+
+  async createToken(request: z.input<typeof tokenRequest>): Promise<MadeToken> {
+    return madeToken.parse(await this.#call('POST', '/v1/tokens', request));
+  }
+
+  async tokens(): Promise<TokenView[]> {
+    return z.object({ tokens: z.array(tokenView) }).parse(await this.#call('GET', '/v1/tokens')).tokens;
+  }
+
+  async revokeToken(id: string): Promise<TokenView> {
+    return z.object({ view: tokenView }).parse(await this.#call('POST', '/v1/tokens/revoke', { id })).view;
+  }
+
+  /** Lines of the audit after an id, oldest first, that are not older than `since` (wall ms). */
+  async audit(since: number, after: number): Promise<AuditPage> {
+    return auditPage.parse(await this.#call('GET', `/v1/audit?since=${since}&after=${after}`));
+  }
+
+  /** Reads both records whole: they may be long. */
+  async checkRecords(): Promise<AuditCheck> {
+    return auditCheck.parse(await this.#call('GET', '/v1/audit/verify', undefined, 60_000));
+  }
+
   async pageCode(): Promise<string> {
     return z.object({ code: z.string() }).parse(await this.#call('POST', '/v1/codes', {})).code;
   }
@@ -85,35 +125,69 @@ export class ControlClient {
 
   #request(method: string, path: string) {
     const target = this.#target;
-    if (target.kind === 'socket') return { method, url: `http://control${path}`, socketPath: target.path };
+    const headers = { ...versionHeaders, 'content-type': 'application/json' };
+    if (target.kind === 'socket')
+      return { method, url: `http://control${path}`, socketPath: target.path, headers };
+    const { token, ca } = target;
+    const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const url = new URL(path, target.url).href;
-    return target.token === undefined
-      ? { method, url }
-      : { method, url, headers: { authorization: `Bearer ${target.token}` } };
+    return { method, url, headers: { ...headers, ...bearer }, ...(ca !== undefined && { ca }) };
   }
 
   async #call(method: string, path: string, body?: unknown, timeoutMs = 10_000): Promise<unknown> {
-    const { headers, ...request } = { headers: {}, ...this.#request(method, path) };
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const answer = await this.#http
-      .request({
-        ...request,
-        headers: { ...headers, 'content-type': 'application/json' },
-        timeoutMs,
-        ...content,
-      })
-      .catch((cause: unknown) => {
-        throw new CrossfadeError(
-          'unreachable',
-          `the controller does not answer: ${errorText(cause)}`,
-          'start it with `crossfade up`',
-          cause,
-        );
-      });
+      .request({ ...this.#request(method, path), timeoutMs, ...content })
+      .catch((cause: unknown) => Promise.reject(unanswered(cause, this.#target)));
+    const mismatch = apiMismatch(['CLI', own], ['controller', spokenBy(answer.headers)]);
+    if (mismatch !== undefined) throw new CrossfadeError('wrong-version', mismatch, mismatchHint);
     if (answer.status < 300) return JSON.parse(answer.body);
     throw answeredError(answer.status, answer.body);
   }
 }
+
+/** Nobody is there, or somebody whose certificate is not trusted. Never tried again without TLS. */
+function unanswered(cause: unknown, target: ControlTarget): CrossfadeError {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  const why = typeof code === 'string' ? certificateTrouble[code] : undefined;
+  if (why !== undefined) {
+    const [text, hint] = why;
+    return new CrossfadeError('untrusted', `the certificate of the control address ${text}`, hint, cause);
+  }
+  const isOurs = target.kind === 'socket';
+  const hint = isOurs
+    ? 'start it with `crossfade up`'
+    : 'is it up, and is this its address? `crossfade up` starts it there';
+  return new CrossfadeError(
+    'unreachable',
+    `the controller does not answer: ${errorText(cause)}`,
+    hint,
+    cause,
+  );
+}
+
+const unknownIssuer = [
+  'is signed by nobody that is trusted here',
+  'name its certificate or authority as `destinations.NAME.ca` in crossfade.yaml',
+] as const;
+
+const certificateTrouble: Readonly<Record<string, readonly [string, string]>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownIssuer,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownIssuer,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownIssuer,
+  UNABLE_TO_GET_ISSUER_CERT: unknownIssuer,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownIssuer,
+  CERT_HAS_EXPIRED: ['has expired', 'renew it there (`listen.tls.control`); it is read again within seconds'],
+  CERT_NOT_YET_VALID: ['is not valid yet', 'look at the clocks of both machines'],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'is for another name',
+    'use the name that stands in it, or renew it with this one',
+  ],
+  EPROTO: [
+    'was not shown: no TLS is spoken there',
+    'is this the control address, and has it `listen.tls.control`?',
+  ],
+};
 
 function answeredError(status: number, text: string): CrossfadeError {
   let parsed: z.infer<typeof errorAnswer> | undefined;

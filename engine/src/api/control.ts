@@ -104,6 +104,22 @@ export type AdoptRequest = z.infer<typeof adoptRequest>;
 export const routeRequest = z.strictObject({ route: z.string().max(100), dryRun: z.boolean().optional() });
 export type RouteRequest = z.infer<typeof routeRequest>;
 
+/** GET /v1/logs?release=&instance=&lines=: the ends of the logs that fit, 64 KiB of each, 256 KiB in all. */
+export const logRequest = z.object({
+  release: z
+    .string()
+    .regex(/^r[1-9][0-9]*$/)
+    .optional(),
+  instance: z.string().max(100).optional(),
+  lines: z.coerce.number().int().min(0).max(500).default(50),
+});
+export type LogRequest = z.infer<typeof logRequest>;
+
+export const logView = z.object({
+  files: z.array(z.object({ name: z.string(), lines: z.array(z.string()) })),
+});
+export type LogView = z.infer<typeof logView>;
+
 /** The answer to every verb: what was decided, or what would be (`dryRun`). */
 export const verbAnswer = z.object({
   isDryRun: z.boolean(),

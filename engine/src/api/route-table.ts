@@ -97,11 +97,25 @@ export type Override = z.infer<typeof override>;
 export const leases = z.strictObject({ requests: z.int(), upgraded: z.int() });
 export type Leases = z.infer<typeof leases>;
 
+/** What a gateway says is read without the fields that are unknown here: it may be newer. */
+const armInUse = z.object({
+  ...arm.shape,
+  routes: z.array(z.object(speechRoute.shape)),
+  instances: z.array(z.object(instance.shape)),
+});
+const serviceInUse = z.object({
+  ...serviceTable.shape,
+  stable: armInUse,
+  candidate: armInUse.optional(),
+  standby: armInUse.optional(),
+});
+const tableInUse = z.object({ ...routeTable.shape, services: z.record(z.string(), serviceInUse) });
+
 /** The gateway's answer to GET /v1/state: what is in force there, read back. */
 export const gatewayState = z.object({
   pid: z.int(),
-  table: routeTable.nullable(),
-  overrides: z.array(override),
+  table: tableInUse.nullable(),
+  overrides: z.array(z.object(override.shape)),
   leases: z.record(z.string(), leases),
   /** Open exchanges and upgraded connections by instance URL, those that left the table included. */
   instances: z.record(z.string(), z.int()).optional(),

@@ -2,7 +2,9 @@
 // what commander needs. Exit codes: 0 done, 1 failed, 2 usage, 3 environment, 4 inconclusive, 5 refused,
 // 130 interrupted.
 import { Command, CommanderError } from 'commander';
+import { productVersion } from '../api/version.ts';
 import type { ExitCode } from '../errors.ts';
+import { addAccess } from './access-commands.ts';
 import type { GlobalOptions } from './connection.ts';
 import { adopt } from './adopt.ts';
 import { deploy, percentOf } from './deploy.ts';
@@ -42,7 +44,7 @@ function commandTable(done: Done): Command {
     .description(
       'Carries a live service from one release to another without dropping a request or a conversation.',
     )
-    .version('0.1.0')
+    .version(productVersion)
     .option('--url <url>', 'control address of another machine (token in CROSSFADE_TOKEN)')
     .option('-d, --destination <name>', 'a destination of crossfade.yaml')
     .option('--folder <dir>', 'where to look for crossfade.yaml, from there upward')
@@ -55,9 +57,11 @@ function commandTable(done: Done): Command {
       examples(['init', 'up', 'deploy canary 10', 'status --watch', 'promote', 'rollback "too slow"']),
     );
   addService(program, done);
+  addAdopt(program, done);
   addTraffic(program, done);
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
+  addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);
   return program;
 }
@@ -125,11 +129,15 @@ function withForward(command: Command): Command {
     .option('--lock <number>', 'refuse when this lock has ended', fenceOf);
 }
 
-function addTraffic(program: Command, done: Done): void {
+/** Only once, before everything else. */
+function addAdopt(program: Command, done: Done): void {
   withRun(program.command('adopt <url>'))
     .description('take a service that already runs as the first release, and change nothing of it')
     .addHelpText('after', examples(['adopt http://127.0.0.1:3000']))
     .action(async (url: string, _options, command: Command) => done(await adopt(url, all(command))));
+}
+
+function addTraffic(program: Command, done: Done): void {
   withForward(withDeployOptions(program.command('deploy [way] [percent]')))
     .description('move traffic to a release: `full` at once, `canary PERCENT` in steps')
     .addHelpText(

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ControlClient, type ControlTarget } from '../api/client.ts';
-import { parseConfig, type Config } from '../config.ts';
+import { parseConfig, resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 
@@ -61,12 +61,22 @@ export function controlClient(options: GlobalOptions): ControlClient {
   return new ControlClient(nodeHost().http, targetOf(options));
 }
 
+/** Where a browser finds the live page. */
+export function controlUrl(options: GlobalOptions): string {
+  const target = targetOf(options);
+  return target.kind === 'url' ? new URL(target.url).origin : pageUrl(project(options).config);
+}
+
+export function pageUrl({ listen }: Config): string {
+  return `${listen.tls.control ? 'https' : 'http'}://${listen.names[0] ?? listen.control}`;
+}
+
 function targetOf(options: GlobalOptions): ControlTarget {
   const url = options.url ?? process.env['CROSSFADE_URL'];
   if (url !== undefined && !URL.canParse(url)) {
     throw new CrossfadeError('usage', `"${url}" is not a URL`, 'such as https://host:4600');
   }
-  if (url !== undefined) return { kind: 'url', url, token: process.env['CROSSFADE_TOKEN'] };
+  if (url !== undefined) return overNetwork(url, process.env['CROSSFADE_TOKEN']);
   if (options.destination !== undefined) return destination(options, options.destination);
   const folder = findFolder(options);
   if (folder === undefined) {
@@ -80,17 +90,58 @@ function targetOf(options: GlobalOptions): ControlTarget {
 }
 
 function destination(options: GlobalOptions, name: string): ControlTarget {
-  const { destinations } = project(options).config;
-  const found = destinations[name];
+  const { folder, config } = project(options);
+  const found = config.destinations[name];
   if (!found) {
-    const known = Object.keys(destinations).join(', ') || 'none';
+    const known = Object.keys(config.destinations).join(', ') || 'none';
     throw new CrossfadeError('usage', `there is no destination "${name}"`, `crossfade.yaml has: ${known}`);
   }
-  return { kind: 'url', url: found.url, token: found.token && secretFrom(found.token) };
+  const token = found.token && secretFrom(folder, found.token, name);
+  const ca = found.ca === undefined ? {} : { ca: certificateFrom(resolveFrom(folder, found.ca), name) };
+  return { ...overNetwork(found.url, token), ...ca };
 }
 
-/** The value behind a secret's source; undefined when it is not there. */
-function secretFrom(source: { env: string } | { file: string }): string | undefined {
-  if ('env' in source) return process.env[source.env];
-  return existsSync(source.file) ? readFileSync(source.file, 'utf8').trim() : undefined;
+/** A token never leaves this machine in the clear. */
+function overNetwork(url: string, token: string | undefined): Extract<ControlTarget, { kind: 'url' }> {
+  const { protocol, hostname } = new URL(url);
+  const isOwn = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+  if (protocol !== 'https:' && protocol !== 'http:')
+    throw new CrossfadeError(
+      'usage',
+      `${protocol} is not a way to a controller`,
+      'such as https://host:4600',
+    );
+  if (protocol === 'https:' || isOwn || token === undefined) return { kind: 'url', url, token };
+  throw new CrossfadeError(
+    'usage',
+    `a token would go to ${hostname} unencrypted`,
+    'use https:// there: `listen.tls.control` in crossfade.yaml gives the control address a certificate',
+  );
+}
+
+/** The value behind a token's source. */
+function secretFrom(folder: string, source: { env: string } | { file: string }, name: string): string {
+  const [where, found] =
+    'env' in source
+      ? [source.env, process.env[source.env]]
+      : [source.file, readIfThere(resolveFrom(folder, source.file))];
+  const text = found?.trim();
+  if (text) return text;
+  const hint = `\`crossfade token create\` there makes one; destinations.${name}.token says where it stands`;
+  throw new CrossfadeError('not-allowed', `there is no token in ${where}`, hint);
+}
+
+function certificateFrom(path: string, name: string): string {
+  const text = readIfThere(path);
+  if (text?.includes('-----BEGIN CERTIFICATE-----')) return text;
+  const what = text === undefined ? 'is missing' : 'holds no certificate in PEM';
+  throw new CrossfadeError(
+    'config-invalid',
+    `${path} ${what}`,
+    `correct destinations.${name}.ca in crossfade.yaml`,
+  );
+}
+
+function readIfThere(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }

@@ -1,11 +1,10 @@
-// `crossfade dashboard`: a link to the live page that works once.
+// `crossfade dashboard`: a link to the live page that works once, with the rights of whoever asks for it.
 import type { ExitCode } from '../errors.ts';
-import { localClient, localProject, type GlobalOptions } from './connection.ts';
+import { controlClient, controlUrl, type GlobalOptions } from './connection.ts';
 import { print } from './render.ts';
 
 export async function dashboard(options: GlobalOptions): Promise<ExitCode> {
-  const found = localProject(options, 'dashboard');
-  const code = await localClient(found).pageCode();
-  print(`http://${found.config.listen.control}/#${code}`);
+  const code = await controlClient(options).pageCode();
+  print(`${controlUrl(options)}/#${code}`);
   return 0;
 }

@@ -1,9 +1,9 @@
 // `crossfade logs [--release] [--instance] [-f]`: what builds and instances wrote, read from the state
-// folder.
+// folder, or asked of another machine's controller.
 import { closeSync, openSync, readSync, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
-import { localProject, type GlobalOptions } from './connection.ts';
+import { controlClient, isLocal, localProject, type GlobalOptions } from './connection.ts';
 
 export type LogsOptions = GlobalOptions & {
   readonly release?: string;
@@ -15,6 +15,7 @@ export type LogsOptions = GlobalOptions & {
 const chunkBytes = 256 * 1024;
 
 export async function logs(options: LogsOptions): Promise<ExitCode> {
+  if (!isLocal(options)) return remoteLogs(options);
   const folder = join(localProject(options, 'logs').stateFolder, 'logs');
   const count = countOf(options.lines ?? '50');
   const files = matching(folder, options);
@@ -28,6 +29,23 @@ export async function logs(options: LogsOptions): Promise<ExitCode> {
   });
   await new Promise((resolve) => process.once('SIGINT', resolve));
   watcher.close();
+  return 0;
+}
+
+/** Of another machine: their ends, as the controller gives them. */
+async function remoteLogs(options: LogsOptions): Promise<ExitCode> {
+  if (options.follow)
+    throw new CrossfadeError(
+      'usage',
+      'logs of another machine cannot be followed',
+      'leave out -f, or run it there',
+    );
+  const { release, instance } = options;
+  const lines = Math.min(500, countOf(options.lines ?? '50'));
+  const { files } = await controlClient(options).logs({ release, instance, lines });
+  if (files.length === 0)
+    throw new CrossfadeError('usage', 'no log fits', 'see `crossfade status` for releases and instances');
+  for (const each of files) process.stdout.write(prefixed(each.name, each.lines.join('\n')));
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { resolveFrom } from '../config.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
-import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
+import { localClient, localProject, pageUrl, type GlobalOptions, type Project } from './connection.ts';
 import { say } from './render.ts';
 import { isAlive, Supervisor } from './supervisor.ts';
 
@@ -78,7 +78,7 @@ async function greet(found: Project): Promise<void> {
   const code = await localClient(found).pageCode();
   const scheme = found.config.listen.tls.gateway ? 'https' : 'http';
   say(`gateway  ${scheme}://${found.config.listen.gateway}/`);
-  say(`control  http://${found.config.listen.control}/#${code}  (this link works once, for 10 minutes)`);
+  say(`control  ${pageUrl(found.config)}/#${code}  (this link works once, for 10 minutes)`);
 }
 
 /**

@@ -3,7 +3,7 @@
 // from the journal (K2, K3). Time, files, processes and sockets come from the host, so the simulator runs
 // this same code.
 import { assert } from '../assert.ts';
-import { errorText } from '../errors.ts';
+import { CrossfadeError, errorText } from '../errors.ts';
 import { pause, type Clock, type Host } from '../host.ts';
 import { decide, type Decision, type Refusal } from '../rollout/decide.ts';
 import type { Event } from '../rollout/events.ts';
@@ -224,7 +224,7 @@ export class Controller {
       try {
         return await this.#options.gateway.state();
       } catch (error) {
-        if (this.#stopping.signal.aborted) throw error;
+        if (this.#stopping.signal.aborted || isOtherVersion(error)) throw error;
         this.#options.log('gateway-awaited', { text: errorText(error) });
         await pause(this.#host.clock, 200, this.#stopping.signal);
       }
@@ -286,4 +286,9 @@ export class Controller {
       await pause(this.#host.clock, 5_000, signal);
     }
   }
+}
+
+/** Waiting would not change it. */
+function isOtherVersion(error: unknown): boolean {
+  return error instanceof CrossfadeError && error.code === 'wrong-version';
 }

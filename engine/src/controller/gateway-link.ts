@@ -10,9 +10,10 @@ import {
   type HandoverRequest,
   type RouteTable,
 } from '../api/route-table.ts';
+import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from '../api/version.ts';
 import { sampleFrame, type SampleFrame } from '../api/samples.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import type { Host, HostResponse } from '../host.ts';
+import type { Host, HostRequest, HostResponse } from '../host.ts';
 
 const timeoutMs = 5_000;
 
@@ -99,18 +100,18 @@ export class GatewayLink {
 
   async #call(method: string, path: string, body?: unknown): Promise<HostResponse> {
     const url = `http://gateway${path}`;
-    const content =
-      body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+    const headers = { ...versionHeaders, 'content-type': 'application/json' };
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const answer = await this.#answer({ method, url, headers, ...content });
+    const mismatch = apiMismatch(['controller', own], ['gateway', spokenBy(answer.headers)]);
+    if (mismatch === undefined) return answer;
+    // The gateway serves on with its table: nothing moves until both are of one version.
+    throw new CrossfadeError('wrong-version', mismatch, mismatchHint);
+  }
+
+  async #answer(request: Pick<HostRequest, 'method' | 'url' | 'headers' | 'body'>): Promise<HostResponse> {
     try {
-      return await this.#host.http.request({
-        method,
-        url,
-        socketPath: this.#socketPath,
-        timeoutMs,
-        ...content,
-      });
+      return await this.#host.http.request({ ...request, socketPath: this.#socketPath, timeoutMs });
     } catch (cause) {
       throw new CrossfadeError(
         'unreachable',

@@ -1,53 +1,34 @@
-// The journal in SQLite (WAL, synchronous=FULL): one row an event, each with the hash of the row before it,
-// so that a changed or removed row shows. A file with a newer schema is refused. Keeps K2 and K3; see
-// journal.ts.
-import { createHash } from 'node:crypto';
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { Kysely, SqliteDialect, sql, type Generated } from 'kysely';
-import { CrossfadeError } from '../errors.ts';
+// The journal in SQLite: one row an event, each with the hash of the row before it, so that a changed or
+// removed row shows. The file, its schema and its copies are state-file.ts. Keeps K2 and K3; see journal.ts.
 import type { Event } from '../rollout/events.ts';
 import type { State } from '../rollout/rollout.ts';
+import { chained, firstBroken, type ChainCheck } from './hash-chain.ts';
 import type { Journal, JournalEntry, Loaded } from './journal.ts';
-
-const schemaVersion = 1;
-
-type Tables = {
-  events: {
-    position: Generated<number>;
-    at: number;
-    kind: string;
-    body: string;
-    hash: string;
-  };
-  snapshots: { position: number; body: string };
-};
+import { openStateFile, type StateStore } from './state-file.ts';
 
 export class SqliteJournal implements Journal {
-  readonly #store: Kysely<Tables>;
+  readonly #store: StateStore;
   #lastHash: string;
 
-  private constructor(store: Kysely<Tables>, lastHash: string) {
+  private constructor(store: StateStore, lastHash: string) {
     this.#store = store;
     this.#lastHash = lastHash;
   }
 
   /** Opens or creates the file; refuses a newer schema and a file that is not a journal. */
   static async open(path: string): Promise<SqliteJournal> {
-    const database = openDatabase(path);
-    const store = new Kysely<Tables>({ dialect: new SqliteDialect({ database: kyselyDatabase(database) }) });
-    await createTables(store);
-    const last = await store
-      .selectFrom('events')
-      .select('hash')
-      .orderBy('position', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return new SqliteJournal(store, last?.hash ?? '');
+    return SqliteJournal.on(openStateFile(path));
+  }
+
+  /** The journal in a state file that is open; `close` closes the file. */
+  static async on(store: StateStore): Promise<SqliteJournal> {
+    const newest = store.selectFrom('events').select('hash').orderBy('position', 'desc').limit(1);
+    return new SqliteJournal(store, (await newest.executeTakeFirst())?.hash ?? '');
   }
 
   async append(event: Event): Promise<number> {
     const body = JSON.stringify(event);
-    const hash = chain(this.#lastHash, body);
+    const hash = chained(this.#lastHash, body);
     const row = { at: event.at, kind: event.kind, body, hash };
     const { insertId } = await this.#store.insertInto('events').values(row).executeTakeFirstOrThrow();
     this.#lastHash = hash;
@@ -74,22 +55,17 @@ export class SqliteJournal implements Journal {
     return rows.reverse().map(entryOf);
   }
 
-  /**
-   * The first position whose hash does not follow from the row before it; undefined when the chain is
-   * whole.
-   */
+  /** Walks the chain of hashes; a journal whose oldest rows were removed begins where it begins. */
+  check(): Promise<ChainCheck> {
+    return firstBroken(async (after, limit) => {
+      const query = this.#store.selectFrom('events').select(['position as id', 'body', 'hash']);
+      return query.where('position', '>', after).orderBy('position').limit(limit).execute();
+    });
+  }
+
+  /** The first position whose hash does not follow from the row before it; undefined when all do. */
   async brokenAt(): Promise<number | undefined> {
-    let previous = '';
-    const rows = await this.#store
-      .selectFrom('events')
-      .select(['position', 'body', 'hash'])
-      .orderBy('position')
-      .execute();
-    for (const row of rows) {
-      if (row.hash !== chain(previous, row.body)) return row.position;
-      previous = row.hash;
-    }
-    return undefined;
+    return (await this.check()).brokenAt;
   }
 
   close(): Promise<void> {
@@ -107,67 +83,4 @@ export class SqliteJournal implements Journal {
 
 function entryOf(row: { position: number; body: string }): JournalEntry {
   return { position: row.position, event: JSON.parse(row.body) as Event };
-}
-
-function chain(previous: string, body: string): string {
-  return createHash('sha256').update(previous).update(body).digest('hex');
-}
-
-function openDatabase(path: string): DatabaseSync {
-  try {
-    const database = new DatabaseSync(path, { timeout: 5000 });
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-    return database;
-  } catch (cause) {
-    throw new CrossfadeError(
-      'state-folder',
-      `cannot open the journal ${path}`,
-      'run `crossfade doctor`',
-      cause,
-    );
-  }
-}
-
-async function createTables(store: Kysely<Tables>): Promise<void> {
-  const { rows } = await sql<{ user_version: number }>`PRAGMA user_version`.execute(store);
-  const found = rows[0]?.user_version ?? 0;
-  if (found > schemaVersion) {
-    const text = `the journal has schema ${found}, this Crossfade knows ${schemaVersion}`;
-    throw new CrossfadeError('state-folder', text, 'run the newer Crossfade that wrote it');
-  }
-  await store.schema
-    .createTable('events')
-    .ifNotExists()
-    .addColumn('position', 'integer', (column) => column.primaryKey().autoIncrement())
-    .addColumn('at', 'integer', (column) => column.notNull())
-    .addColumn('kind', 'text', (column) => column.notNull())
-    .addColumn('body', 'text', (column) => column.notNull())
-    .addColumn('hash', 'text', (column) => column.notNull())
-    .execute();
-  await store.schema
-    .createTable('snapshots')
-    .ifNotExists()
-    .addColumn('position', 'integer', (column) => column.primaryKey())
-    .addColumn('body', 'text', (column) => column.notNull())
-    .execute();
-  await sql`PRAGMA user_version = ${sql.raw(String(schemaVersion))}`.execute(store);
-}
-
-/**
- * Kysely expects better-sqlite3's shape; node:sqlite differs in how parameters are passed and readers are
- * told.
- */
-function kyselyDatabase(database: DatabaseSync) {
-  return {
-    close: () => database.close(),
-    prepare(text: string) {
-      const statement = database.prepare(text);
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters: readonly unknown[]) => statement.all(...(parameters as SQLInputValue[])),
-        run: (parameters: readonly unknown[]) => statement.run(...(parameters as SQLInputValue[])),
-        iterate: (parameters: readonly unknown[]) => statement.iterate(...(parameters as SQLInputValue[])),
-      };
-    },
-  };
 }

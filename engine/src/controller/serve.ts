@@ -1,15 +1,14 @@
 // The controller's process: wires configuration, journal, drivers and the gateway's socket together,
 // listens on the unix socket and the control address, and prints one JSON line when it decides. SIGTERM
 // ends it and leaves what it started running; POST /v1/shutdown ends that too.
-import { chmodSync, existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import type { Server as SecureServer } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
 import { planCredential } from '../api/plan-credential.ts';
-import { guardLimits, parseConfig, type Config } from '../config.ts';
+import { guardLimits, parseConfig, resolveFrom, type Config } from '../config.ts';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
@@ -17,14 +16,20 @@ import { CrossfadeError, errorText } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
 import { environmentNames, releaseOf } from '../rollout/rollout.ts';
-import { Door } from './access.ts';
+import { adoptedOverrides } from './access/adopted-overrides.ts';
+import { Audit } from './access/audit.ts';
+import { Door } from './access/door.ts';
+import { Tokens } from './access/tokens.ts';
+import { CertificateWatch, readPair } from './certificate.ts';
 import { Controller } from './controller.ts';
 import { planOf } from './effects.ts';
 import { windowsAt } from './freeze-windows.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
+import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { controlApp, type ServerWorld } from './server.ts';
+import { holdFolder, openStateFile } from './state-file.ts';
 import { eventLineOf } from './views.ts';
 
 const log = pino({ base: { part: 'controller' } }, pino.destination(2));
@@ -32,25 +37,45 @@ const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 /** Runs the controller of a folder until SIGTERM; rejects with a catalogue error when it cannot start. */
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
-  const { controller, config, journal, stateFolder } = parts;
+  const { controller, config, journal, audit, hold } = parts;
   const app = controlApp(serverWorld(folder, parts));
-  const servers = [
-    await listen(app.fetch, true, join(stateFolder, 'control.sock'), undefined),
-    await listen(app.fetch, false, undefined, config.listen.control),
-  ];
+  const { servers, endWatch } = await openWays(folder, parts, app.fetch);
+  await adoptedOverrides(controller, journal, audit);
   await controller.start();
   const tidying = setInterval(() => void tidy(controller, parts.drivers.process), 30_000);
   say({ event: 'controller-listening', control: config.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
     clearInterval(tidying);
+    endWatch();
     for (const server of servers) server.close();
     for (const server of servers) server.closeAllConnections();
     void controller
       .stop()
+      .then(() => audit.close())
       .then(() => journal.close())
+      .then(() => hold[Symbol.dispose]())
       .then(() => process.exit(0));
   });
 }
+
+/** The socket, and the address with the certificate that it may have. SIGHUP looks at that at once. */
+async function openWays(folder: string, { host, config, stateFolder }: Parts, fetch: App['fetch']) {
+  const { control, tls } = config.listen;
+  const { cert, key } = tls.control ?? {};
+  const paths = cert !== undefined &&
+    key !== undefined && { cert: resolveFrom(folder, cert), key: resolveFrom(folder, key) };
+  const pair = paths ? readPair(host, paths) : undefined;
+  const socket = await listenOnSocket(fetch, join(stateFolder, 'control.sock'));
+  const address = await listenOnAddress(fetch, control, pair);
+  const servers = [socket, address];
+  if (!paths || !pair) return { servers, endWatch: () => undefined };
+  const use = (fresh: typeof pair): void => (address as SecureServer).setSecureContext(fresh);
+  const watch = new CertificateWatch(host, paths, pair, use, (event, fields) => log.warn(fields, event));
+  process.on('SIGHUP', () => watch.look());
+  return { servers, endWatch: () => watch.end() };
+}
+
+type App = ReturnType<typeof controlApp>;
 
 type Parts = {
   readonly host: Host;
@@ -58,9 +83,13 @@ type Parts = {
   readonly readConfig: () => Config;
   readonly stateFolder: string;
   readonly journal: SqliteJournal;
+  readonly tokens: Tokens;
+  readonly audit: Audit;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly controller: Controller;
+  /** Ours until this process ends, whatever ends it. */
+  readonly hold: Disposable;
 };
 
 async function assemble(folder: string): Promise<Parts> {
@@ -71,7 +100,12 @@ async function assemble(folder: string): Promise<Parts> {
   const stateFolder = join(folder, '.crossfade');
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   await freeSocket(join(stateFolder, 'control.sock'));
-  const journal = await SqliteJournal.open(join(stateFolder, 'crossfade.db'));
+  const hold = holdFolder(stateFolder);
+  const store = openStateFile(join(stateFolder, 'crossfade.db'));
+  const journal = await SqliteJournal.on(store);
+  const logTo = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
+  const tokens = await Tokens.open(store, host, config.service, logTo);
+  const audit = await Audit.open(store, host, logTo);
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
   const drivers = {
@@ -97,12 +131,25 @@ async function assemble(folder: string): Promise<Parts> {
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });
-  return { host, config, readConfig, stateFolder, journal, gateway, drivers, controller };
+  return {
+    host,
+    config,
+    readConfig,
+    stateFolder,
+    journal,
+    tokens,
+    audit,
+    gateway,
+    drivers,
+    controller,
+    hold,
+  };
 }
 
 function serverWorld(folder: string, parts: Parts): ServerWorld {
-  const { host, config, stateFolder, journal, gateway, controller, readConfig } = parts;
-  const door = new Door(host, join(stateFolder, 'token'), config.listen.control);
+  const { host, config, stateFolder, journal, tokens, audit, gateway, controller, readConfig } = parts;
+  const { control: address, names } = config.listen;
+  const door = new Door({ host, tokenPath: join(stateFolder, 'token'), address, names, tokens });
   door.token();
   return {
     host,
@@ -110,6 +157,10 @@ function serverWorld(folder: string, parts: Parts): ServerWorld {
     folder,
     config: readConfig,
     door,
+    tokens,
+    audit,
+    checkRecords: async () => ({ audit: await audit.check(), journal: await journal.check() }),
+    logFolder: join(stateFolder, 'logs'),
     gateway,
     page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
     tail: async (after, limit) =>
@@ -175,44 +226,6 @@ async function freeSocket(path: string): Promise<void> {
       '`crossfade status` shows it',
     );
   unlinkSync(path);
-}
-
-type Fetch = (request: Request, env: { isSocket: boolean }) => Response | Promise<Response>;
-
-function listen(
-  fetch: Fetch,
-  isSocket: boolean,
-  path: string | undefined,
-  address: string | undefined,
-): Promise<Server> {
-  const listener = getRequestListener((request) => fetch(request, { isSocket }), {
-    overrideGlobalObjects: false,
-  });
-  const server = createServer(
-    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
-  );
-  server.requestTimeout = 30_000;
-  server.maxConnections = 500;
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, path ?? address!)));
-    const done = (): void => {
-      if (path !== undefined) chmodSync(path, 0o600);
-      resolve(server);
-    };
-    if (path !== undefined) server.listen(path, done);
-    else
-      server.listen(Number(address!.split(':').at(-1)), address!.slice(0, address!.lastIndexOf(':')), done);
-  });
-}
-
-function listenError(cause: NodeJS.ErrnoException, where: string): CrossfadeError {
-  if (cause.code !== 'EADDRINUSE')
-    return new CrossfadeError('state-folder', `cannot listen on ${where}: ${cause.message}`);
-  return new CrossfadeError(
-    'port-in-use',
-    `${where} is in use`,
-    'change listen.control in crossfade.yaml, or stop what uses it',
-  );
 }
 
 if (import.meta.main) {

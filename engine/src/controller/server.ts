@@ -2,8 +2,6 @@
 // address. Fetch style: a Request in, a Response out; who listens is serve.ts. Every answer is JSON, every
 // error has a code, a message and a hint.
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import { stream } from 'hono/streaming';
 import { z } from 'zod';
 import {
   adoptRequest,
@@ -17,15 +15,29 @@ import {
   timedRequest,
   unfreezeRequest,
   unlockRequest,
-  type EventLine,
+  logRequest,
   type VerbAnswer,
 } from '../api/control.ts';
+import { actorText, type AuditCheck } from '../api/audit.ts';
+import { mayDo, type Action } from '../api/roles.ts';
+import { revokeRequest, tokenRequest } from '../api/tokens.ts';
+import { own, spokenBy, versionsText } from '../api/version.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import type { Door } from './access.ts';
+import {
+  Admission,
+  maxBodyBytes,
+  notAllowed,
+  type AdmissionWorld,
+  type Bindings,
+  type Variables,
+} from './access/admission.ts';
+import { redacted } from './access/redact.ts';
+import type { Tokens } from './access/tokens.ts';
+import { addStream, type StreamWorld } from './event-stream.ts';
 import type { GatewayLink } from './gateway-link.ts';
-import type { Published } from './controller.ts';
 import { adopt } from './adoption.ts';
 import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
+import { logFiles } from './log-view.ts';
 import {
   abort,
   createRelease,
@@ -38,47 +50,36 @@ import {
   useRoute,
   type VerbWorld,
 } from './verbs.ts';
-import { eventLineOf, releaseViews, statusOf } from './views.ts';
+import { releaseViews, statusOf } from './views.ts';
 
-export type ServerWorld = VerbWorld & {
-  readonly door: Door;
-  readonly gateway: GatewayLink;
-  readonly page: string;
-  readonly tail: (after: number, limit: number) => Promise<readonly EventLine[]>;
-  readonly shutDown: () => Promise<void>;
-  readonly log: (event: string, fields: Record<string, unknown>) => void;
-};
+export type ServerWorld = VerbWorld &
+  AdmissionWorld &
+  StreamWorld & {
+    readonly tokens: Tokens;
+    readonly gateway: GatewayLink;
+    readonly page: string;
+    readonly logFolder: string;
+    readonly checkRecords: () => Promise<AuditCheck>;
+    readonly shutDown: () => Promise<void>;
+    readonly log: (event: string, fields: Record<string, unknown>) => void;
+  };
 
-type Bindings = { isSocket: boolean };
-type App = Hono<{ Bindings: Bindings; Variables: { actor: string } }>;
-
-const maxBodyBytes = 64 * 1024;
-const maxStreams = 100;
-const maxWaitingLines = 10_000;
+type App = Hono<{ Bindings: Bindings; Variables: Variables }>;
 
 export function controlApp(world: ServerWorld): App {
   const app: App = new Hono();
+  const admission = new Admission(world);
   app.onError((error, context) => failure(world, error, context));
-  app.notFound((context) =>
-    context.json(problem('usage', `there is no ${context.req.path}`, 'see the API in docs'), 404),
-  );
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (context) => context.json(problem('usage', 'the body is too large'), 413),
-    }),
-  );
-  addPage(world, app);
-  app.use('/v1/*', async (context, next) => {
-    const access = world.door.admit(askingOf(context));
-    if (access.kind === 'denied') return context.json(problem('not-allowed', access.text), 401);
-    context.set('actor', access.actor);
-    await next();
-  });
+  app.notFound((context) => context.json(problem('not-found', 'there is no such path'), 404));
+  app.use(admission.around);
+  app.use(admission.admit);
+  addPage(world, app, admission);
   addViews(world, app);
   addVerbs(world, app);
   addStream(world, app);
-  app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode() }));
+  addTokens(world, app);
+  addAudit(world, app);
+  app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode(context.get('rights')) }));
   app.post('/v1/shutdown', async (context) => {
     await world.shutDown();
     return context.json({ isDown: true });
@@ -86,34 +87,51 @@ export function controlApp(world: ServerWorld): App {
   return app;
 }
 
-function askingOf(context: Context) {
-  const header = (name: string) => context.req.header(name);
-  const { isSocket } = context.env as Bindings;
-  return { isSocket, host: header('host'), origin: header('origin'), authorization: header('authorization') };
-}
-
-function addPage(world: ServerWorld, app: App): void {
+function addPage(world: ServerWorld, app: App, admission: Admission): void {
   app.get('/', (context) => {
     context.header(
       'content-security-policy',
-      "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'",
+      "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     );
-    context.header('x-content-type-options', 'nosniff');
     return context.html(world.page);
   });
   app.post('/login', async (context) => {
-    if (!world.door.isOwnHost(askingOf(context)))
-      return context.json(problem('not-allowed', 'wrong Host or Origin'), 401);
     const { code } = z.object({ code: z.string().max(100) }).parse(await body(context));
-    const session = world.door.redeem(code);
-    if (session === undefined) {
-      return context.json(
-        problem('not-allowed', 'the link was used or has ended', '`crossfade dashboard` prints a new one'),
-        401,
-      );
+    const opened = world.door.redeem(code);
+    if (opened === undefined) {
+      admission.failedLogin(context);
+      const hint = '`crossfade dashboard` prints a new one';
+      throw new CrossfadeError('not-allowed', 'the link was used or has ended', hint);
     }
-    return context.json({ session });
+    context.set('rights', opened.rights);
+    return context.json({ session: opened.session });
   });
+}
+
+/** T1 and the audit's own rule: what makes or ends a token is a line like any verb. */
+function addTokens(world: ServerWorld, app: App): void {
+  app.get('/v1/tokens', (context) => context.json({ tokens: world.tokens.list() }));
+  app.post('/v1/tokens', async (context) => {
+    const request = tokenRequest.parse(await body(context));
+    const made = await world.tokens.create(request, actorText(context.get('rights').actor));
+    const { id, name, role, expiresAt } = made.view;
+    context.set('note', { target: `create ${id} ${name}`, after: { role, expiresAt } });
+    return context.json(made);
+  });
+  app.post('/v1/tokens/revoke', async (context) => {
+    const { id } = revokeRequest.parse(await body(context));
+    context.set('note', { target: `revoke ${id}` });
+    return context.json({ view: await world.tokens.revoke(id) });
+  });
+}
+
+function addAudit(world: ServerWorld, app: App): void {
+  const count = z.coerce.number().min(0).catch(0);
+  app.get('/v1/audit', async (context) => {
+    const { since, after } = context.req.query();
+    return context.json(await world.audit.read(count.parse(since), count.parse(after)));
+  });
+  app.get('/v1/audit/verify', async (context) => context.json(await world.checkRecords()));
 }
 
 function addViews(world: ServerWorld, app: App): void {
@@ -133,6 +151,10 @@ function addViews(world: ServerWorld, app: App): void {
       }),
     );
   });
+  app.get('/v1/logs', (context) => {
+    const { release, instance, lines } = logRequest.parse(context.req.query());
+    return context.json({ files: logFiles(world.host.files, world.logFolder, { release, instance, lines }) });
+  });
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world.controller.state) }));
 }
 
@@ -141,11 +163,21 @@ function addVerbs(world: ServerWorld, app: App): void {
     name: string,
     schema: z.ZodType<T>,
     run: (world: VerbWorld, request: T, actor: string) => Promise<VerbAnswer>,
+    alsoNeeds: (request: T) => Action | undefined = () => undefined,
   ): void => {
     app.post(`/v1/${name}`, async (context) => {
       const request = schema.parse(await body(context));
+      const rights = context.get('rights');
+      const more = alsoNeeds(request);
+      if (more && !mayDo(rights.role, rights.scope, more)) throw notAllowed(rights, more);
       await world.controller.noteFreezes();
-      return context.json(await run(world, request, context.get('actor')));
+      const before = moment(world);
+      context.set('note', { ...asked(request), before });
+      const answer = await run(world, request, actorText(rights.actor));
+      const { isDryRun, release } = answer;
+      const after = { ...moment(world), isDryRun, ...(release !== undefined && { release }) };
+      context.set('note', { ...asked(request), before, after });
+      return context.json(answer);
     });
   };
   verb('deploy', deployRequest, deploy);
@@ -162,86 +194,53 @@ function addVerbs(world: ServerWorld, app: App): void {
   verb('freeze', timedRequest, freeze);
   verb('unfreeze', unfreezeRequest, unfreeze);
   verb('lock', timedRequest, lock);
-  verb('unlock', unlockRequest, unlock);
+  verb('unlock', unlockRequest, unlock, ({ breakLock }) => (breakLock ? 'break-lock' : undefined));
   verb('healing', healingRequest, healing);
 }
 
+/** What the audit says about a verb: where to, and why. */
+function asked(request: unknown): { target?: string; reason?: string } {
+  const { way, percent, release, ref, to, route, full, reason } = request as Record<string, unknown>;
+  const parts = [way, percent, release, ref, to, route, full === true ? 'full' : undefined];
+  const target = parts.filter((each) => typeof each === 'string' || typeof each === 'number').join(' ');
+  return { ...(target !== '' && { target }), ...(typeof reason === 'string' && reason !== '' && { reason }) };
+}
+
+function moment({ controller }: ServerWorld): { position: number; phase: string } {
+  return { position: controller.position, phase: controller.state.rollout?.phase.kind ?? 'none' };
+}
+
+/** The body as JSON, `{}` for none. Nothing beyond the limit is held. */
 async function body(context: Context): Promise<unknown> {
-  const text = await context.req.text();
+  const bytes = await bodyBytes(context);
+  if (bytes.byteLength === 0) return {};
   try {
-    return text === '' ? {} : JSON.parse(text);
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new CrossfadeError('usage', 'the body is not JSON', undefined, cause);
+    throw new CrossfadeError('usage', 'the body is not JSON in UTF-8', 'see the verb’s `--help`', cause);
   }
 }
 
-/**
- * GET /v1/events?after=POSITION: what is in the journal after it, then everything as it happens, a line
- * each.
- */
-function addStream(world: ServerWorld, app: App): void {
-  let open = 0;
-  app.get('/v1/events', async (context) => {
-    if (open >= maxStreams)
-      return context.json(problem('refused', `${maxStreams} event streams are open`), 429);
-    const after = z.coerce.number().int().min(0).catch(0).parse(context.req.query('after'));
-    context.header('content-type', 'application/x-ndjson');
-    return stream(context, async (out) => {
-      open++;
-      const gone = new Promise<void>((resolve) => out.onAbort(resolve));
-      const early: EventLine[] = [];
-      let deliver = (line: EventLine): void => void early.push(line);
-      const stop = world.controller.subscribe((published) => deliver(lineOf(published)));
-      try {
-        const queue = new LineQueue(after, (text) => out.write(text));
-        for (const line of await world.tail(after, 500)) queue.add(line);
-        for (const line of early) queue.add(line);
-        deliver = (line) => queue.add(line);
-        await Promise.race([gone, queue.full]);
-      } finally {
-        stop();
-        open--;
-      }
-    });
-  });
+async function bodyBytes(context: Context): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = Number(context.req.header('content-length') ?? 0);
+  if (size > maxBodyBytes) throw tooLarge();
+  size = 0;
+  try {
+    for await (const chunk of context.req.raw.body ?? []) {
+      size += chunk.byteLength;
+      if (size > maxBodyBytes) throw tooLarge();
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof CrossfadeError) throw cause;
+    throw new CrossfadeError('usage', 'the body ended early', 'send it again', cause);
+  }
+  return Buffer.concat(chunks);
 }
 
-/**
- * Lines on their way to one reader, in order and each once. G5: a reader who is this far behind is let go;
- * he comes back with the position he knows.
- */
-class LineQueue {
-  readonly full: Promise<void>;
-  readonly #write: (text: string) => Promise<unknown>;
-  #waiting: string[] = [];
-  #isWriting = false;
-  #sent: number;
-  #isFull: () => void = () => undefined;
-
-  constructor(after: number, write: (text: string) => Promise<unknown>) {
-    this.#sent = after;
-    this.#write = write;
-    this.full = new Promise((resolve) => (this.#isFull = resolve));
-  }
-
-  add(line: EventLine): void {
-    if (line.position !== undefined && line.position <= this.#sent) return;
-    if (line.position !== undefined) this.#sent = line.position;
-    if (this.#waiting.length >= maxWaitingLines) return this.#isFull();
-    this.#waiting.push(`${JSON.stringify(line)}\n`);
-    if (!this.#isWriting) void this.#flush();
-  }
-
-  async #flush(): Promise<void> {
-    this.#isWriting = true;
-    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0).join(''));
-    this.#isWriting = false;
-  }
-}
-
-function lineOf(published: Published): EventLine {
-  if (published.kind === 'activity') return { at: published.at, kind: 'activity', text: published.text };
-  return eventLineOf(published.event, published.position, published.state);
+function tooLarge(): CrossfadeError {
+  return new CrossfadeError('too-large', `the body is larger than ${maxBodyBytes} bytes`, 'send less');
 }
 
 function problem(code: string, message: string, hint?: string) {
@@ -256,7 +255,8 @@ function failure(world: ServerWorld, error: Error, context: Context): Response {
     const found = error.issues
       .map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`)
       .join('; ');
-    return context.json(problem('usage', found), 400);
+    const versions = versionsText(['CLI', spokenBy(context.req.header())], ['controller', own]);
+    return context.json(problem('usage', redacted(found).slice(0, 1_000) + versions), 400);
   }
   const id = world.host.randomHex(6);
   world.log('request-failed', { id, path: context.req.path, text: errorText(error), stack: error.stack });

@@ -12,6 +12,7 @@ import {
   type HandoverProgress,
   type HandoverRequest,
 } from '../api/route-table.ts';
+import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders, versionsText } from '../api/version.ts';
 import type { Host } from '../host.ts';
 import type { OverrideAnswer } from './brake.ts';
 import type { FrameListener } from './meter.ts';
@@ -56,6 +57,9 @@ export function makeControl(calls: ControlCalls, host: Host): http.Server {
   let listeners = 0;
   const server = http.createServer((request, response) => {
     const path = (request.url ?? '').split('?')[0]!;
+    for (const [name, value] of Object.entries(versionHeaders)) response.setHeader(name, value);
+    const mismatch = apiMismatch(['controller', spokenBy(request.headers)], ['gateway', own]);
+    if (mismatch !== undefined) return sendProblem(response, otherVersion(mismatch));
     if (request.method === 'GET' && path === '/v1/samples') {
       if (listeners >= listenerLimit) return sendProblem(response, tooManyListeners);
       listeners++;
@@ -69,6 +73,10 @@ export function makeControl(calls: ControlCalls, host: Host): http.Server {
   });
   server.requestTimeout = 30_000;
   return server;
+}
+
+function otherVersion(message: string): Problem {
+  return { status: 400, code: 'wrong-version', message, hint: mismatchHint };
 }
 
 const tooLarge: Problem = { status: 413, code: 'too-large', message: 'the body is larger than 1 MiB' };
@@ -95,7 +103,9 @@ function answer(
     case 'GET /v1/sessions':
       return void sendJson(response, 200, calls.sessions());
     case 'PUT /v1/table':
-      return withJson(body, z.unknown(), (table) => answerPush(response, calls.push(table)));
+      return withJson(body, z.unknown(), (table) =>
+        answerPush(response, calls.push(table), versionsOf(request)),
+      );
     case 'POST /v1/overrides':
       return withJson(body, overrideRequest, (wanted) => answerOverride(calls, request, response, wanted));
     case 'POST /v1/sessions/handover':
@@ -140,7 +150,12 @@ function withJson<T>(
   return act(parsed.data) ?? undefined;
 }
 
-function answerPush(response: ServerResponse, result: PushResult): Problem | undefined {
+/** Why a field may be unknown here: the two are not of one version. */
+function versionsOf(request: IncomingMessage): string {
+  return versionsText(['controller', spokenBy(request.headers)], ['gateway', own]);
+}
+
+function answerPush(response: ServerResponse, result: PushResult, versions: string): Problem | undefined {
   switch (result.kind) {
     case 'in-use':
       return void sendJson(response, 200, { epoch: result.table.epoch, version: result.table.version });
@@ -151,7 +166,7 @@ function answerPush(response: ServerResponse, result: PushResult): Problem | und
       return void sendJson(response, 409, { error, epoch, version, table: result.table });
     }
     case 'invalid':
-      return { status: 400, code: 'invalid', message: result.text.slice(0, 2_000) };
+      return { status: 400, code: 'invalid', message: result.text.slice(0, 2_000) + versions };
     case 'unwritable':
       return {
         status: 503,
