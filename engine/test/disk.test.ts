@@ -1,5 +1,5 @@
 // A disk that is full or cannot be written, for real: the state folder is a small file system of its own.
-// What was acknowledged is kept, a rollback still works, and people hear what to do. Needs the right to do it.
+// What was acknowledged is kept, a rollback still works, and people hear what to do. Needs root.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

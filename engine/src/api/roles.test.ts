@@ -7,7 +7,7 @@ const allowed: Record<string, readonly string[]> = {
   viewer: ['read'],
   operator: [
     ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback'],
-    ...['route', 'lock', 'unlock', 'adopt'],
+    ...['route', 'lock', 'unlock', 'adopt', 'healing'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit'],
   admin: ['tokens', 'shutdown', 'break-lock', 'apply'],
