@@ -10,12 +10,15 @@ import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { Release } from '../rollout/rollout.ts';
+import { presentValues, type ReleaseValues } from './release-values.ts';
+import type { SealedFiles } from './sealed-files.ts';
 
 export type ReleaseOrigin = {
   readonly host: Host;
   /** Folder of crossfade.yaml. */
   readonly folder: string;
   readonly config: Config;
+  readonly sealed: SealedFiles;
 };
 
 const gitTimeoutMs = 60_000;
@@ -26,28 +29,29 @@ const gitTimeoutMs = 60_000;
  */
 export type ReleaseContent = Omit<Release, 'id' | 'createdAt' | 'createdBy'>;
 
-export async function releaseContent(
-  origin: ReleaseOrigin,
-  request: ReleaseRequest,
-): Promise<ReleaseContent> {
+export type MadeContent = { readonly content: ReleaseContent; readonly values: ReleaseValues };
+
+export async function releaseContent(origin: ReleaseOrigin, request: ReleaseRequest): Promise<MadeContent> {
   const { source, fingerprint, prefix = '' } = await sourceOf(origin, request);
   const settings = configured(origin, request);
+  const values = presentValues(origin.host.files, origin, settings);
   const content = {
     source,
     ...settings,
     app: { ...settings.app, folder: join(prefix, settings.app.folder) },
+    values: origin.sealed.recordOf(values),
   };
   const identity = createHash('sha256')
     .update(JSON.stringify([fingerprint, { ...content, source: undefined }]))
     .digest('hex');
-  return { ...content, identity };
+  return { content: { ...content, identity }, values };
 }
 
-/** Keeps the commit of a git release reachable under refs/crossfade/. */
-export async function pinRelease(host: Host, release: Release): Promise<void> {
+/** Keeps the commit of a git release reachable under refs/crossfade/INSTALLATION/. */
+export async function pinRelease(host: Host, release: Release, installation: string): Promise<void> {
   if (release.source.kind !== 'git') return;
   const { repository, commit } = release.source;
-  await git(host, repository, ['update-ref', `refs/crossfade/${release.id}`, commit]);
+  await git(host, repository, ['update-ref', `refs/crossfade/${installation}/${release.id}`, commit]);
 }
 
 type Sourced = {
@@ -190,7 +194,7 @@ async function git(host: Host, folder: string, args: readonly string[], isTrimme
 function configured(
   origin: ReleaseOrigin,
   request: ReleaseRequest,
-): Omit<ReleaseContent, 'source' | 'identity'> {
+): Omit<ReleaseContent, 'source' | 'identity' | 'values'> {
   const { config, folder } = origin;
   const { build, start } = config.app;
   const routes = routesOf(config, request.routes ?? config.speech.routes);

@@ -23,6 +23,7 @@ import { planOf } from './effects.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
+import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { eventLineOf } from './views.ts';
 
@@ -59,6 +60,7 @@ type Parts = {
   readonly journal: SqliteJournal;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
+  readonly sealed: SealedFiles;
   readonly controller: Controller;
 };
 
@@ -77,9 +79,14 @@ async function assemble(folder: string): Promise<Parts> {
     process: new ProcessDriver({ host, stateFolder }),
     external: new ExternalDriver({ host, stateFolder }),
   };
+  // What cannot be read now must not hold up a rollback: the key is where it was at the start.
+  const keySource = (): SealKeySource => (readable(readConfig) ?? config).app.env.sealKey;
+  const sealed = new SealedFiles(host, stateFolder, keySource);
   const planUrl = `http://plan:${planCredential(gatewayKey)}@${config.listen.gateway}/_crossfade/plan`;
   const specFor = (id: string): ReleaseSpec =>
-    specOf(host, releaseOf(controller.state, id)!, { CROSSFADE_PLAN: planUrl });
+    specOf(releaseOf(controller.state, id)!, sealed.open(releaseOf(controller.state, id)!), {
+      CROSSFADE_PLAN: planUrl,
+    });
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
@@ -89,22 +96,23 @@ async function assemble(folder: string): Promise<Parts> {
     gatewayKey,
     driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
     specOf: specFor,
-    secrets: () => relaySecrets(host, controller.state),
+    secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(config),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });
-  return { host, config, readConfig, stateFolder, journal, gateway, drivers, controller };
+  return { host, config, readConfig, stateFolder, journal, gateway, drivers, sealed, controller };
 }
 
 function serverWorld(folder: string, parts: Parts): ServerWorld {
-  const { host, config, stateFolder, journal, gateway, controller, readConfig } = parts;
+  const { host, config, stateFolder, journal, gateway, sealed, controller, readConfig } = parts;
   const door = new Door(host, join(stateFolder, 'token'), config.listen.control);
   door.token();
   return {
     host,
     controller,
     folder,
+    sealed,
     config: readConfig,
     door,
     gateway,
@@ -128,6 +136,15 @@ async function stopEverything({ controller, drivers }: Parts): Promise<void> {
     if (!found || instances.length === 0) continue;
     const plans = instances.map((each) => planOf(name, each));
     await drivers[found.app.driver].stop(plans, Math.min(found.app.graceMs, 5_000));
+  }
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    // Whoever needs the file itself is told what is wrong with it.
+    return undefined;
   }
 }
 

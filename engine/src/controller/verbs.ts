@@ -18,19 +18,22 @@ import { releaseOf, unfinished, type Release, type Step } from '../rollout/rollo
 import { rollbackDestination } from '../rollout/targets.ts';
 import type { Controller } from './controller.ts';
 import { pinRelease, releaseContent } from './release-source.ts';
+import { noValues, type ReleaseValues } from './release-values.ts';
+import type { SealedFiles } from './sealed-files.ts';
 import { deployLines, rollbackLines } from './step-lines.ts';
 
 export type VerbWorld = {
   readonly host: Host;
   readonly controller: Controller;
   readonly folder: string;
+  readonly sealed: SealedFiles;
   /** Reads crossfade.yaml as it is now; throws `config-invalid`. */
   readonly config: () => Config;
 };
 
 export async function deploy(world: VerbWorld, request: DeployRequest, actor: string): Promise<VerbAnswer> {
   const config = world.config();
-  const { release, isNew } = await releaseFor(world, request, actor);
+  const { release, isNew, values } = await releaseFor(world, request, actor);
   const steps =
     request.way === 'full' ? fullSteps() : canarySteps(request.percent ?? 10, configuredSteps(config));
   const { controller } = world;
@@ -52,7 +55,7 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
   const decision = isNew ? controller.preview(created(release), event) : controller.preview(event);
   if (decision.kind === 'refused') throw new CrossfadeError(decision.code, decision.text, decision.hint);
   if (request.dryRun) return dry(world, lines, release.id);
-  if (isNew) await addRelease(world, release);
+  if (isNew) await addRelease(world, release, values);
   return submit(world, lines, release.id, event);
 }
 
@@ -62,8 +65,8 @@ export async function createRelease(
   request: ReleaseRequest,
   actor: string,
 ): Promise<VerbAnswer> {
-  const { release, isNew } = await releaseFor(world, { ...request, way: 'full' }, actor);
-  if (isNew) await addRelease(world, release);
+  const { release, isNew, values } = await releaseFor(world, { ...request, way: 'full' }, actor);
+  if (isNew) await addRelease(world, release, values);
   const steps = [isNew ? `${release.id} is made` : `${release.id} is already that release`];
   return { isDryRun: false, steps, release: release.id, position: world.controller.position };
 }
@@ -198,38 +201,44 @@ async function submit(
   };
 }
 
-type Found = { readonly release: Release; readonly isNew: boolean };
+type Found = { readonly release: Release; readonly isNew: boolean; readonly values: ReleaseValues };
 
 async function releaseFor(world: VerbWorld, request: DeployRequest, actor: string): Promise<Found> {
   const { state } = world.controller;
   refuseConflicts(request);
   if (request.release !== undefined) {
     const known = releaseOf(state, request.release);
-    if (known) return { release: known, isNew: false };
+    if (known) return { release: known, isNew: false, values: noValues };
     throw new CrossfadeError(
       'unknown-release',
       `there is no release ${request.release}`,
       'see `crossfade releases`',
     );
   }
-  const content = await releaseContent(
-    { host: world.host, folder: world.folder, config: world.config() },
-    request,
-  );
+  const { content, values } = await releaseContent({ ...world, config: world.config() }, request);
   const newest = world.controller.state.releases.at(-1);
-  if (newest?.identity === content.identity) return { release: newest, isNew: false };
+  if (newest?.identity === content.identity) return { release: newest, isNew: false, values };
   const id = `r${world.controller.state.releases.length + 1}`;
-  return { release: { ...content, id, createdAt: world.host.clock.now(), createdBy: actor }, isNew: true };
+  const stamped = { ...content, id, createdAt: world.host.clock.now(), createdBy: actor };
+  return { release: stamped, isNew: true, values };
 }
 
-async function addRelease(world: VerbWorld, release: Release): Promise<void> {
-  await pinRelease(world.host, release);
-  const submitted = await world.controller.submit(created(release));
-  if (submitted.kind === 'accepted') return;
-  // Two deploys at once made the same number: the pin belongs to the one that was first.
-  const first = releaseOf(world.controller.state, release.id);
-  if (first) await pinRelease(world.host, first);
-  throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+/** K2: pin and sealed values are there before the release is. Two deploys at once take turns. */
+function addRelease(world: VerbWorld, release: Release, values: ReleaseValues): Promise<void> {
+  return world.sealed.inTurn(async () => {
+    if (releaseOf(world.controller.state, release.id)) {
+      throw new CrossfadeError(
+        'refused',
+        `${release.id} was made at the same time by somebody else`,
+        'try again',
+      );
+    }
+    await pinRelease(world.host, release, world.sealed.installation);
+    world.sealed.seal(release, values);
+    const submitted = await world.controller.submit(created(release));
+    if (submitted.kind === 'refused')
+      throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+  });
 }
 
 function created(release: Release): Event {

@@ -189,6 +189,8 @@ export function sourceText(release: Release): string {
       return `${source.commit.slice(0, 10)} (${source.ref})`;
     case 'folder':
       return source.path;
+    case 'artifact':
+      return `${source.name} (${source.sha256.slice(0, 10)})`;
     case 'url':
       return source.url;
     case 'command':
