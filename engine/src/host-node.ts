@@ -41,6 +41,12 @@ const nodeFiles: Files = {
   remove: (path) => fs.rmSync(path, { force: true }),
   makeFolder: (path) => void fs.mkdirSync(path, { recursive: true }),
   list: (path) => unlessMissing(() => fs.readdirSync(path)) ?? [],
+  append: (path, bytes) => fs.appendFileSync(path, bytes),
+  changedAt: (path) => unlessMissing(() => fs.statSync(path).mtimeMs) ?? 0,
+  freeBytes(path) {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  },
 };
 
 function syncPath(path: string, flags: 'r' | 'r+'): void {

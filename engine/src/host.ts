@@ -28,6 +28,11 @@ export type Files = {
   makeFolder(path: string): void;
   /** Names in the folder, empty when it does not exist. */
   list(path: string): readonly string[];
+  append(path: string, bytes: Uint8Array): void;
+  /** Wall time, ms, of the last change; 0 for a missing file. */
+  changedAt(path: string): number;
+  /** What this user may still write where the path is. */
+  freeBytes(path: string): number;
 };
 
 /** What tells one process from another that got the same pid later. */
@@ -83,6 +88,8 @@ export type HostRequest = {
   readonly socketPath?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Instead of `body`, where it is too large for one text. */
+  readonly stream?: AsyncIterable<Uint8Array>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 };

@@ -54,7 +54,7 @@ test('a changed value is a new release, the same values are the same release', a
   assert.match((await stage.cli('deploy', 'full')).stderr, /\.env is missing/);
 });
 
-test('with a key nothing in the state folder holds a value, and another key or a lost file is said', async () => {
+test('with a key no file of the state holds a value; another key or a lost file is said', async () => {
   await using stage = await makeReleaseStage(releaseConfig(), 'PASSWORD=planted-secret-1\nPIN=12\n');
   const keyFile = join(stage.folder, 'seal.secret');
   writeFileSync(keyFile, `${key}\n`);

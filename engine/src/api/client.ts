@@ -6,14 +6,20 @@ import type { Http } from '../host.ts';
 import {
   errorAnswer,
   eventLine,
-  releaseView,
   statusView,
   verbAnswer,
   type EventLine,
-  type ReleaseView,
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import {
+  releaseDetail,
+  releaseDiff,
+  releaseView,
+  type ReleaseDetail,
+  type ReleaseDiff,
+  type ReleaseView,
+} from './releases.ts';
 
 export type ControlTarget =
   | { readonly kind: 'socket'; readonly path: string }
@@ -38,6 +44,33 @@ export class ControlClient {
   async releases(): Promise<ReleaseView[]> {
     return z.object({ releases: z.array(releaseView) }).parse(await this.#call('GET', '/v1/releases'))
       .releases;
+  }
+
+  async release(id: string): Promise<ReleaseDetail> {
+    return releaseDetail.parse(await this.#call('GET', `/v1/releases/${encodeURIComponent(id)}`));
+  }
+
+  async diff(from: string, to: string, isCode: boolean): Promise<ReleaseDiff> {
+    const query = new URLSearchParams({ from, to, ...(isCode && { code: 'true' }) });
+    return releaseDiff.parse(await this.#call('GET', `/v1/diff?${query}`, undefined, 60_000));
+  }
+
+  async hasArtifact(sha256: string): Promise<boolean> {
+    const request = { ...this.#request('HEAD', `/v1/artifacts/${sha256}`), timeoutMs: 10_000 };
+    const { status } = await this.#http.request(request).catch(notAnswered);
+    if (status < 300 || status === 404) return status < 300;
+    // An answer to HEAD has no body that would say more.
+    await this.status();
+    throw new CrossfadeError('unreachable', `an unexpected answer, status ${status}`, 'try again');
+  }
+
+  /** Streams a packed release; the controller compares its sha256. */
+  async giveArtifact(sha256: string, sizeBytes: number, stream: AsyncIterable<Uint8Array>): Promise<void> {
+    const { headers, ...request } = { headers: {}, ...this.#request('PUT', `/v1/artifacts/${sha256}`) };
+    const about = { ...headers, 'content-type': 'application/gzip', 'content-length': String(sizeBytes) };
+    const sent = this.#http.request({ ...request, headers: about, timeoutMs: 15 * 60_000, stream });
+    const answer = await sent.catch(notAnswered);
+    if (answer.status >= 300) throw answeredError(answer.status, answer.body);
   }
 
   /** `timeoutMs` covers making the release too: git may be slow. */
@@ -87,17 +120,15 @@ export class ControlClient {
         timeoutMs,
         ...content,
       })
-      .catch((cause: unknown) => {
-        throw new CrossfadeError(
-          'unreachable',
-          `the controller does not answer: ${errorText(cause)}`,
-          'start it with `crossfade up`',
-          cause,
-        );
-      });
+      .catch(notAnswered);
     if (answer.status < 300) return JSON.parse(answer.body);
     throw answeredError(answer.status, answer.body);
   }
+}
+
+function notAnswered(cause: unknown): never {
+  const text = `the controller does not answer: ${errorText(cause)}`;
+  throw new CrossfadeError('unreachable', text, 'start it with `crossfade up`', cause);
 }
 
 function answeredError(status: number, text: string): CrossfadeError {

@@ -1,6 +1,7 @@
 // What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
+import { restoration } from './releases.ts';
 
 export const deployRequest = z.strictObject({
   way: z.enum(['full', 'canary']),
@@ -15,6 +16,14 @@ export const deployRequest = z.strictObject({
   /** Speech routes of the new release, in order, instead of the configuration's. */
   routes: z.array(z.string()).max(16).optional(),
   allowDirty: z.boolean().optional(),
+  /** A .tgz that was uploaded before: PUT /v1/artifacts/SHA256. */
+  artifact: z
+    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), name: z.string().min(1).max(200) })
+    .optional(),
+  /** Take only commits that are in the repository already. */
+  noFetch: z.boolean().optional(),
+  /** What this release changes cannot be taken back: guards freeze and page instead of rolling back. */
+  irreversible: z.boolean().optional(),
   sessions: z.enum(['stay', 'hand-over']).optional(),
   /**
    * Cut what is still connected to the environment that must be emptied, this long (ms) after emptying
@@ -26,7 +35,15 @@ export const deployRequest = z.strictObject({
 export type DeployRequest = z.infer<typeof deployRequest>;
 
 /** POST /v1/releases: make a release without deploying it. */
-export const releaseRequest = deployRequest.pick({ ref: true, path: true, routes: true, allowDirty: true });
+export const releaseRequest = deployRequest.pick({
+  ref: true,
+  path: true,
+  routes: true,
+  allowDirty: true,
+  artifact: true,
+  noFetch: true,
+  irreversible: true,
+});
 export type ReleaseRequest = z.infer<typeof releaseRequest>;
 
 export const promoteRequest = z.strictObject({
@@ -64,6 +81,8 @@ export const verbAnswer = z.object({
   release: z.string().optional(),
   /** Journal position of the decision; events after it are what followed. */
   position: z.int(),
+  /** Of a rollback: what comes back and what cannot. */
+  restoration: restoration.optional(),
 });
 export type VerbAnswer = z.infer<typeof verbAnswer>;
 
@@ -105,6 +124,7 @@ export const rolloutView = z.object({
         drainedMs: z.number().optional(),
       }),
       leftConnections: z.int(),
+      restoration: restoration.optional(),
     })
     .optional(),
 });
@@ -127,20 +147,11 @@ export const statusView = z.object({
   ),
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
   gateway: z.string(),
+  /** What people should look at before it hurts, one sentence each. */
+  warnings: z.array(z.string()).default([]),
   position: z.int(),
 });
 export type StatusView = z.infer<typeof statusView>;
-
-export const releaseView = z.object({
-  id: z.string(),
-  createdAt: z.number(),
-  createdBy: z.string(),
-  source: z.string(),
-  routes: z.array(z.string()),
-  flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
-  state: z.string(),
-});
-export type ReleaseView = z.infer<typeof releaseView>;
 
 /** One line of GET /v1/events (NDJSON). */
 export const eventLine = z.object({

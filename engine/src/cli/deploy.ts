@@ -2,19 +2,27 @@
 import { resolve } from 'node:path';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
+import { artifactOf } from './upload.ts';
 import { runVerb, type VerbOptions } from './verb.ts';
 
 export type DeployOptions = VerbOptions & {
   readonly ref?: string;
   readonly path?: string;
   readonly release?: string;
+  readonly artifact?: string;
+  readonly fetch?: boolean;
+  readonly irreversible?: boolean;
   readonly routes?: string;
   readonly allowDirty?: boolean;
   readonly sessions?: string;
   readonly cutAfter?: string;
 };
 
-export function deploy(way: string, percent: string | undefined, options: DeployOptions): Promise<ExitCode> {
+export async function deploy(
+  way: string,
+  percent: string | undefined,
+  options: DeployOptions,
+): Promise<ExitCode> {
   if (way !== 'full' && way !== 'canary') {
     throw new CrossfadeError(
       'usage',
@@ -29,7 +37,7 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
       '`crossfade deploy canary 10` goes in steps',
     );
   }
-  const { ref, path, release, routes, allowDirty, sessions, cutAfter } = options;
+  const { ref, path, release, routes, allowDirty, irreversible, sessions, cutAfter } = options;
   const request = {
     way,
     percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
@@ -37,6 +45,9 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
     // As people type it: relative to where they stand.
     path: path === undefined ? undefined : resolve(path),
     release,
+    artifact: options.artifact === undefined ? undefined : await artifactOf(options.artifact, options),
+    noFetch: options.fetch === false ? true : undefined,
+    irreversible,
     routes: routes?.split(',').map((each) => each.trim()),
     allowDirty,
     sessions,

@@ -117,6 +117,7 @@ function serverWorld(folder: string, parts: Parts): ServerWorld {
     door,
     gateway,
     page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
+    warnings: () => [],
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
     shutDown: async () => {
@@ -205,7 +206,9 @@ function listen(
   const server = createServer(
     (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
   );
-  server.requestTimeout = 30_000;
+  // An artifact of 512 MiB may take its time; artifact-route.ts ends an upload that falls silent.
+  server.requestTimeout = 15 * 60_000;
+  server.headersTimeout = 30_000;
   server.maxConnections = 500;
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, path ?? address!)));

@@ -17,6 +17,7 @@ import {
 } from '../api/control.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Door } from './access.ts';
+import { artifactPath, isArtifactPath, receiveArtifact } from './artifact-route.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import type { Published } from './controller.ts';
 import {
@@ -31,12 +32,15 @@ import {
   useRoute,
   type VerbWorld,
 } from './verbs.ts';
-import { eventLineOf, releaseViews, statusOf } from './views.ts';
+import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
+import { restorationMade } from './restoration.ts';
+import { eventLineOf, statusOf } from './views.ts';
 
 export type ServerWorld = VerbWorld & {
   readonly door: Door;
   readonly gateway: GatewayLink;
   readonly page: string;
+  readonly warnings: () => readonly string[];
   readonly tail: (after: number, limit: number) => Promise<readonly EventLine[]>;
   readonly shutDown: () => Promise<void>;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
@@ -55,12 +59,11 @@ export function controlApp(world: ServerWorld): App {
   app.notFound((context) =>
     context.json(problem('usage', `there is no ${context.req.path}`, 'see the API in docs'), 404),
   );
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (context) => context.json(problem('usage', 'the body is too large'), 413),
-    }),
-  );
+  const limit = bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: (context) => context.json(problem('usage', 'the body is too large'), 413),
+  });
+  app.use((context, next) => (isArtifactPath(context.req.path) ? next() : limit(context, next)));
   addPage(world, app);
   app.use('/v1/*', async (context, next) => {
     const access = world.door.admit(askingOf(context));
@@ -71,6 +74,7 @@ export function controlApp(world: ServerWorld): App {
   addViews(world, app);
   addVerbs(world, app);
   addStream(world, app);
+  app.on(['GET', 'PUT'], artifactPath, (context) => receiveArtifact(world, context));
   app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode() }));
   app.post('/v1/shutdown', async (context) => {
     await world.shutDown();
@@ -123,10 +127,17 @@ function addViews(world: ServerWorld, app: App): void {
         position: controller.position,
         gateway,
         verdict,
+        restoration: restorationMade(world, controller.state),
+        warnings: world.warnings(),
       }),
     );
   });
-  app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world.controller.state) }));
+  app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
+  app.get('/v1/releases/:id', (context) => context.json(releaseDetailOf(world, context.req.param('id'))));
+  app.get('/v1/diff', async (context) => {
+    const { from, to, code } = diffQuery.parse(context.req.query());
+    return context.json(await diffOf(world, from, to, code === 'true'));
+  });
 }
 
 function addVerbs(world: ServerWorld, app: App): void {

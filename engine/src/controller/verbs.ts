@@ -16,10 +16,12 @@ import type { Event } from '../rollout/events.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { releaseOf, unfinished, type Release, type Step } from '../rollout/rollout.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
+import { ArtifactStore } from './artifact-store.ts';
 import type { Controller } from './controller.ts';
 import { pinRelease, releaseContent } from './release-source.ts';
 import { noValues, type ReleaseValues } from './release-values.ts';
 import type { SealedFiles } from './sealed-files.ts';
+import { restorationAhead } from './restoration.ts';
 import { deployLines, rollbackLines } from './step-lines.ts';
 
 export type VerbWorld = {
@@ -132,6 +134,8 @@ export async function rollback(
   const { state } = world.controller;
   const destination = rollbackDestination(state, request.to);
   const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
+  const restoration =
+    destination.kind === 'found' ? restorationAhead(world, state, destination.release) : undefined;
   const { reason, to, request: id } = request;
   const event = {
     kind: 'rollback-requested',
@@ -142,7 +146,8 @@ export async function rollback(
     ...stamp(world, actor),
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);
-  return destination.kind === 'found' ? { ...answer, release: destination.release } : answer;
+  if (destination.kind !== 'found') return answer;
+  return { ...answer, release: destination.release, ...(restoration && { restoration }) };
 }
 
 export function useRoute(world: VerbWorld, request: RouteRequest, actor: string): Promise<VerbAnswer> {
@@ -225,6 +230,7 @@ async function releaseFor(world: VerbWorld, request: DeployRequest, actor: strin
 
 /** K2: pin and sealed values are there before the release is. Two deploys at once take turns. */
 function addRelease(world: VerbWorld, release: Release, values: ReleaseValues): Promise<void> {
+  const artifacts = new ArtifactStore(world.host, `${world.folder}/.crossfade`);
   return world.sealed.inTurn(async () => {
     if (releaseOf(world.controller.state, release.id)) {
       throw new CrossfadeError(
@@ -233,6 +239,7 @@ function addRelease(world: VerbWorld, release: Release, values: ReleaseValues): 
         'try again',
       );
     }
+    if (release.source.kind === 'artifact') artifacts.expect(release.source);
     await pinRelease(world.host, release, world.sealed.installation);
     world.sealed.seal(release, values);
     const submitted = await world.controller.submit(created(release));
@@ -246,9 +253,14 @@ function created(release: Release): Event {
 }
 
 /** A release that exists is deployed as it was made; what cannot be obeyed is refused, never passed over. */
-function refuseConflicts({ release, ref, path, routes, allowDirty }: DeployRequest): void {
-  const named = Object.entries({ release, ref, path }).filter(([, value]) => value !== undefined);
-  const made = [...(routes ? ['routes'] : []), ...(allowDirty ? ['allow-dirty'] : [])];
+function refuseConflicts(request: DeployRequest): void {
+  const { release, ref, path, artifact, routes, allowDirty, irreversible } = request;
+  const named = Object.entries({ release, ref, path, artifact }).filter(([, value]) => value !== undefined);
+  const made = [
+    ...(routes ? ['routes'] : []),
+    ...(allowDirty ? ['allow-dirty'] : []),
+    ...(irreversible ? ['irreversible'] : []),
+  ];
   const clash =
     named.length > 1 ? named.map(([name]) => name) : release && made.length > 0 ? ['release', ...made] : [];
   if (clash.length === 0) return;

@@ -1,6 +1,7 @@
 // The state of a service as people and programs read it: api/control's shapes, filled from the state and
 // from what the gateway said when it was asked just now.
-import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
+import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
+import type { Restoration } from '../api/releases.ts';
 import type { GatewayState } from '../api/route-table.ts';
 import { assertNever } from '../assert.ts';
 import type { Verdict } from '../guard/evidence.ts';
@@ -26,10 +27,13 @@ export type ViewParts = {
   readonly position: number;
   readonly gateway: GatewayState | undefined;
   readonly verdict: Verdict | undefined;
+  /** Of the newest rollout, if it went back. */
+  readonly restoration?: Restoration | undefined;
+  readonly warnings?: readonly string[];
 };
 
 export function statusOf(parts: ViewParts): StatusView {
-  const { state, at, pid, position, gateway, verdict } = parts;
+  const { state, at, pid, position, gateway } = parts;
   const stable = environmentWithRole(state, 'stable');
   const release = stable && releaseOf(state, state.environments[stable].release!);
   return {
@@ -39,7 +43,7 @@ export function statusOf(parts: ViewParts): StatusView {
     sentence: sentence(state, at),
     source: 'controller',
     environments: environmentNames.map((name) => environmentView(state, name, gateway)),
-    ...(state.rollout && { rollout: rolloutView(state.rollout, verdict, at) }),
+    ...(state.rollout && { rollout: rolloutView(state.rollout, parts) }),
     overrides: (gateway?.overrides ?? []).map(({ id, kind, environment, reason }) => ({
       id,
       kind,
@@ -50,6 +54,7 @@ export function statusOf(parts: ViewParts): StatusView {
     gateway: gateway
       ? gatewayText(state, gateway)
       : 'does not answer; it goes on serving its last table if it runs',
+    warnings: [...(parts.warnings ?? [])],
     position,
   };
 }
@@ -80,7 +85,7 @@ function environmentView(state: State, name: 'blue' | 'green', gateway: GatewayS
   };
 }
 
-function rolloutView(rollout: Rollout, verdict: Verdict | undefined, at: number): RolloutView {
+function rolloutView(rollout: Rollout, { verdict, at, restoration }: ViewParts): RolloutView {
   const { phase } = rollout;
   const guards = verdict?.evidence ?? rollout.guards.evidence;
   const until = untilOf(phase);
@@ -98,7 +103,7 @@ function rolloutView(rollout: Rollout, verdict: Verdict | undefined, at: number)
       ? `${verdict.kind}: ${verdict.text}`
       : `${rollout.guards.verdict}: ${rollout.guards.text}`,
     guards: guards.map(({ guard, state, text }) => ({ guard, state, text })),
-    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback) }),
+    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, restoration) }),
   };
 }
 
@@ -112,7 +117,10 @@ function untilOf(phase: Phase): number | undefined {
   return phase.kind === 'stepping' ? phase.holdUntil : undefined;
 }
 
-function rollbackView(rollback: NonNullable<Rollout['rollback']>): RolloutView['rollback'] {
+function rollbackView(
+  rollback: NonNullable<Rollout['rollback']>,
+  restoration: Restoration | undefined,
+): RolloutView['rollback'] {
   const { trigger, reason, actor, marks, leftConnections } = rollback;
   const since = (mark: number | undefined) => (mark === undefined ? undefined : mark - marks.triggered);
   const stopwatch = Object.fromEntries(
@@ -123,7 +131,7 @@ function rollbackView(rollback: NonNullable<Rollout['rollback']>): RolloutView['
       drainedMs: since(marks.drained),
     }).filter(([, value]) => value !== undefined),
   );
-  return { trigger, reason, actor, stopwatch, leftConnections };
+  return { trigger, reason, actor, stopwatch, leftConnections, ...(restoration && { restoration }) };
 }
 
 /** What the rollout is doing, with the time that is left. */
@@ -170,20 +178,7 @@ function sentence(state: State, at: number): string {
   return `${state.environments[stable].release} serves 100 % from ${stable}`;
 }
 
-export function releaseViews(state: State): ReleaseView[] {
-  return state.releases.map((release) => ({
-    id: release.id,
-    createdAt: release.createdAt,
-    createdBy: release.createdBy,
-    source: sourceText(release),
-    routes: routesInForce(state, release).map((each) => each.name),
-    flags: flagsInForce(state, release),
-    state: releaseState(state, release.id),
-  }));
-}
-
-export function sourceText(release: Release): string {
-  const { source } = release;
+export function sourceText({ source }: Pick<Release, 'source'>): string {
   switch (source.kind) {
     case 'git':
       return `${source.commit.slice(0, 10)} (${source.ref})`;
@@ -200,7 +195,8 @@ export function sourceText(release: Release): string {
   }
 }
 
-function releaseState(state: State, id: string): string {
+/** What became of a release, in a few words. */
+export function releaseState(state: State, id: string): string {
   const name = environmentNames.find((each) => state.environments[each].release === id);
   const role = name && state.environments[name].role;
   if (role && role !== 'empty') return `${role} in ${name}`;
