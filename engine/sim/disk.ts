@@ -55,6 +55,11 @@ export class Disk implements Files {
     this.write(path, (this.read(path) ?? '') + Buffer.from(bytes).toString('latin1'));
   }
 
+  bytes(path: string): Uint8Array | undefined {
+    const text = this.read(path);
+    return text === undefined ? undefined : Buffer.from(text, 'latin1');
+  }
+
   /** Nothing here grows old. */
   changedAt(): number {
     return 0;

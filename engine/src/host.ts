@@ -29,6 +29,8 @@ export type Files = {
   /** Names in the folder, empty when it does not exist. */
   list(path: string): readonly string[];
   append(path: string, bytes: Uint8Array): void;
+  /** As `read`, of a file that is no text. */
+  bytes(path: string): Uint8Array | undefined;
   /** Wall time, ms, of the last change; 0 for a missing file. */
   changedAt(path: string): number;
   /** What this user may still write where the path is. */

@@ -7,6 +7,7 @@ import { Kysely, SqliteDialect, sql, type Generated } from 'kysely';
 import { CrossfadeError } from '../errors.ts';
 import type { Event } from '../rollout/events.ts';
 import type { State } from '../rollout/rollout.ts';
+import type { JournalRow } from './journal-archive.ts';
 import type { Journal, JournalEntry, Loaded } from './journal.ts';
 
 const schemaVersion = 1;
@@ -79,17 +80,47 @@ export class SqliteJournal implements Journal {
    * whole.
    */
   async brokenAt(): Promise<number | undefined> {
-    let previous = '';
+    let previous: string | undefined;
     const rows = await this.#store
       .selectFrom('events')
       .select(['position', 'body', 'hash'])
       .orderBy('position')
       .execute();
     for (const row of rows) {
-      if (row.hash !== chain(previous, row.body)) return row.position;
+      // Of a folded journal the first row is the one that its archive ends with.
+      const isAnchor = previous === undefined && row.position > 1;
+      if (!isAnchor && row.hash !== chain(previous ?? '', row.body)) return row.position;
       previous = row.hash;
     }
     return undefined;
+  }
+
+  /** The first row that is left; undefined in an empty journal. */
+  first(): Promise<JournalRow | undefined> {
+    const rows = this.#store.selectFrom('events').selectAll();
+    return rows.orderBy('position').limit(1).executeTakeFirst();
+  }
+
+  /** Rows older than a time, up to a position, oldest first, without the one that an archive ends with. */
+  async foldable(beforeMs: number, through: number, limit: number): Promise<readonly JournalRow[]> {
+    const first = (await this.first())?.position ?? 1;
+    const rows = this.#store.selectFrom('events').selectAll();
+    const found = await rows
+      .where('position', first === 1 ? '>=' : '>', first)
+      .where('position', '<=', through)
+      .orderBy('position')
+      .limit(limit)
+      .execute();
+    // The clock may have jumped: the first young row ends what is old.
+    const young = found.findIndex((row) => row.at >= beforeMs);
+    const old = young < 0 ? found : found.slice(0, young);
+    // The row of the cut stays: of the very first one alone nothing would go.
+    return old.at(-1)?.position === 1 ? [] : old;
+  }
+
+  /** Forgets every row before this position; a snapshot must stand for them, and an archive hold them. */
+  async cut(position: number): Promise<void> {
+    await this.#store.deleteFrom('events').where('position', '<', position).execute();
   }
 
   close(): Promise<void> {
@@ -109,7 +140,8 @@ function entryOf(row: { position: number; body: string }): JournalEntry {
   return { position: row.position, event: JSON.parse(row.body) as Event };
 }
 
-function chain(previous: string, body: string): string {
+/** The hash of a row from the one before it. */
+export function chain(previous: string, body: string): string {
   return createHash('sha256').update(previous).update(body).digest('hex');
 }
 

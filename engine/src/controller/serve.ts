@@ -18,9 +18,11 @@ import type { Host } from '../host.ts';
 import { nodeHost } from '../host-node.ts';
 import { environmentNames, releaseOf } from '../rollout/rollout.ts';
 import { Door } from './access.ts';
+import { isArtifactPath } from './artifact-route.ts';
 import { Controller } from './controller.ts';
 import { planOf } from './effects.ts';
 import { GatewayLink } from './gateway-link.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
@@ -33,16 +35,17 @@ const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
   const { controller, config, journal, stateFolder } = parts;
-  const app = controlApp(serverWorld(folder, parts));
+  const housekeeping = housekeepingOf(parts);
+  const app = controlApp(serverWorld(folder, parts, housekeeping));
   const servers = [
     await listen(app.fetch, true, join(stateFolder, 'control.sock'), undefined),
     await listen(app.fetch, false, undefined, config.listen.control),
   ];
   await controller.start();
-  const tidying = setInterval(() => void tidy(controller, parts.drivers.process), 30_000);
+  const tidying = repeat(() => housekeeping.look(), 30_000);
   say({ event: 'controller-listening', control: config.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
-    clearInterval(tidying);
+    tidying.end();
     for (const server of servers) server.close();
     for (const server of servers) server.closeAllConnections();
     void controller
@@ -104,7 +107,7 @@ async function assemble(folder: string): Promise<Parts> {
   return { host, config, readConfig, stateFolder, journal, gateway, drivers, sealed, controller };
 }
 
-function serverWorld(folder: string, parts: Parts): ServerWorld {
+function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {
   const { host, config, stateFolder, journal, gateway, sealed, controller, readConfig } = parts;
   const door = new Door(host, join(stateFolder, 'token'), config.listen.control);
   door.token();
@@ -117,7 +120,7 @@ function serverWorld(folder: string, parts: Parts): ServerWorld {
     door,
     gateway,
     page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
-    warnings: () => [],
+    warnings: () => housekeeping.warnings,
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
     shutDown: async () => {
@@ -153,17 +156,31 @@ function say(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Release folders stay for what an environment holds and for the newest ten. */
-async function tidy(controller: Controller, driver: ProcessDriver): Promise<void> {
-  const { environments, releases } = controller.state;
-  const held = Object.values(environments).flatMap((each) =>
-    each.release === undefined ? [] : [each.release],
-  );
-  try {
-    await driver.tidy([...held, ...releases.slice(-10).map((each) => each.id)]);
-  } catch (error) {
-    log.warn({ text: errorText(error) }, 'tidy-failed');
-  }
+function housekeepingOf(parts: Parts): Housekeeping {
+  const { host, stateFolder, sealed, controller, journal, drivers } = parts;
+  return new Housekeeping({
+    ...{ host, stateFolder, sealed, controller, journal },
+    config: () => readable(parts.readConfig) ?? parts.config,
+    tidyFolders: (keep) => drivers.process.tidy(keep),
+    log: (event, fields) => log.warn(fields, event),
+  });
+}
+
+/** Runs now and then again, `pauseMs` after each end. */
+function repeat(work: () => Promise<void>, pauseMs: number): { end(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  let hasEnded = false;
+  const turn = async (): Promise<void> => {
+    await work();
+    if (!hasEnded) timer = setTimeout(() => void turn(), pauseMs);
+  };
+  void turn();
+  return {
+    end() {
+      hasEnded = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** The gateway makes the key; it starts beside us. */
@@ -203,9 +220,10 @@ function listen(
   const listener = getRequestListener((request) => fetch(request, { isSocket }), {
     overrideGlobalObjects: false,
   });
-  const server = createServer(
-    (request: IncomingMessage, response: ServerResponse) => void listener(request, response),
-  );
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    if (!isArtifactPath(request.url ?? '')) endWhenSlow(request);
+    void listener(request, response);
+  });
   // An artifact of 512 MiB may take its time; artifact-route.ts ends an upload that falls silent.
   server.requestTimeout = 15 * 60_000;
   server.headersTimeout = 30_000;
@@ -220,6 +238,12 @@ function listen(
     else
       server.listen(Number(address!.split(':').at(-1)), address!.slice(0, address!.lastIndexOf(':')), done);
   });
+}
+
+/** Every other body is small, and there within half a minute. */
+function endWhenSlow(request: IncomingMessage): void {
+  const timer = setTimeout(() => request.complete || request.destroy(), 30_000);
+  request.once('close', () => clearTimeout(timer));
 }
 
 function listenError(cause: NodeJS.ErrnoException, where: string): CrossfadeError {
