@@ -55,6 +55,24 @@ export class Disk implements Files {
     return [...new Set(below.map((name) => name.slice(path.length + 1).split('/')[0]!))];
   }
 
+  append(path: string, bytes: Uint8Array): void {
+    this.write(path, (this.read(path) ?? '') + Buffer.from(bytes).toString('latin1'));
+  }
+
+  bytes(path: string): Uint8Array | undefined {
+    const text = this.read(path);
+    return text === undefined ? undefined : Buffer.from(text, 'latin1');
+  }
+
+  /** Nothing here grows old. */
+  changedAt(): number {
+    return 0;
+  }
+
+  freeBytes(): number {
+    return Number.MAX_SAFE_INTEGER;
+  }
+
   /** What is left after the power went. */
   crash(): void {
     this.#names = new Map();

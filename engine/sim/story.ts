@@ -6,6 +6,7 @@ import { assert } from '../src/assert.ts';
 import { Controller } from '../src/controller/controller.ts';
 import { GatewayLink } from '../src/controller/gateway-link.ts';
 import { specOf } from '../src/controller/release-spec.ts';
+import { noValues } from '../src/controller/release-values.ts';
 import { ProcessDriver } from '../src/environment/process-driver.ts';
 import type { Event } from '../src/rollout/events.ts';
 import { canarySteps, fullSteps } from '../src/rollout/plan.ts';
@@ -120,7 +121,7 @@ export class Story {
       gatewayUrl: 'http://gateway:8080',
       gatewayKey: '00',
       driverOf: () => driver,
-      specOf: (id) => specOf(host, releaseOf(controller.state, id)!, {}),
+      specOf: (id) => specOf(releaseOf(controller.state, id)!, { kind: 'values', values: noValues }, {}),
       secrets: () => ({}),
       guardConfig: () => ({
         errors: { max: 0.05, minUnits: 50 },

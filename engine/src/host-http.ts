@@ -6,6 +6,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { getCACertificates } from 'node:tls';
 import type { HostRequest, HostResponse, Http } from './host.ts';
 
@@ -60,7 +61,9 @@ function send(request: HostRequest, signal: AbortSignal): http.ClientRequest {
     url.protocol === 'https:'
       ? https.request({ ...options, ...trusted(request.ca), servername: isIP(hostname) ? '' : hostname })
       : http.request(options);
-  outgoing.end(body);
+  if (!request.stream) outgoing.end(body);
+  // What went wrong is told by the request itself.
+  else pipeline(request.stream, outgoing).catch((error: Error) => outgoing.destroy(error));
   return outgoing;
 }
 

@@ -42,6 +42,13 @@ const nodeFiles: Files = {
   remove: (path) => fs.rmSync(path, { force: true }),
   makeFolder: (path) => void fs.mkdirSync(path, { recursive: true }),
   list: (path) => unlessMissing(() => fs.readdirSync(path)) ?? [],
+  bytes: (path) => unlessMissing(() => fs.readFileSync(path)),
+  append: (path, bytes) => fs.appendFileSync(path, bytes),
+  changedAt: (path) => unlessMissing(() => fs.statSync(path).mtimeMs) ?? 0,
+  freeBytes(path) {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  },
 };
 
 function endOf(path: string, maxBytes: number): string {

@@ -30,6 +30,13 @@ export type Files = {
   makeFolder(path: string): void;
   /** Names in the folder, empty when it does not exist. */
   list(path: string): readonly string[];
+  append(path: string, bytes: Uint8Array): void;
+  /** As `read`, of a file that is no text. */
+  bytes(path: string): Uint8Array | undefined;
+  /** Wall time, ms, of the last change; 0 for a missing file. */
+  changedAt(path: string): number;
+  /** What this user may still write where the path is. */
+  freeBytes(path: string): number;
 };
 
 /** What tells one process from another that got the same pid later. */
@@ -89,6 +96,8 @@ export type HostRequest = {
   readonly ca?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Instead of `body`, where it is too large for one text. */
+  readonly stream?: AsyncIterable<Uint8Array>;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
 };

@@ -94,6 +94,10 @@ function dyingAt(
     remove: (path) => disk.remove(path),
     makeFolder: () => disk.makeFolder(),
     list: (path) => disk.list(path),
+    append: (path, text) => disk.append(path, text),
+    bytes: (path) => disk.bytes(path),
+    changedAt: () => disk.changedAt(),
+    freeBytes: () => disk.freeBytes(),
   };
 }
 

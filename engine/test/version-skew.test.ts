@@ -21,6 +21,7 @@ const status: StatusView = {
   source: 'controller',
   environments: [],
   overrides: [],
+  warnings: [],
   flags: {},
   gateway: 'uses table 1.1',
   position: 7,

@@ -8,16 +8,22 @@ import {
   errorAnswer,
   eventLine,
   logView,
-  releaseView,
   statusView,
   verbAnswer,
   type EventLine,
   type LogRequest,
   type LogView,
-  type ReleaseView,
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import {
+  releaseDetail,
+  releaseDiff,
+  releaseView,
+  type ReleaseDetail,
+  type ReleaseDiff,
+  type ReleaseView,
+} from './releases.ts';
 import { madeToken, tokenView, type MadeToken, type tokenRequest, type TokenView } from './tokens.ts';
 import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from './version.ts';
 
@@ -65,6 +71,33 @@ export class ControlClient {
   async releases(): Promise<ReleaseView[]> {
     return z.object({ releases: z.array(releaseView) }).parse(await this.#call('GET', '/v1/releases'))
       .releases;
+  }
+
+  async release(id: string): Promise<ReleaseDetail> {
+    return releaseDetail.parse(await this.#call('GET', `/v1/releases/${encodeURIComponent(id)}`));
+  }
+
+  async diff(from: string, to: string, isCode: boolean): Promise<ReleaseDiff> {
+    const query = new URLSearchParams({ from, to, ...(isCode && { code: 'true' }) });
+    return releaseDiff.parse(await this.#call('GET', `/v1/diff?${query}`, undefined, 60_000));
+  }
+
+  async hasArtifact(sha256: string): Promise<boolean> {
+    const request = { ...this.#request('HEAD', `/v1/artifacts/${sha256}`), timeoutMs: 10_000 };
+    const { status } = await this.#http.request(request).catch(this.#unanswered);
+    if (status < 300 || status === 404) return status < 300;
+    // An answer to HEAD has no body that would say more.
+    await this.status();
+    throw new CrossfadeError('unreachable', `an unexpected answer, status ${status}`, 'try again');
+  }
+
+  /** Streams a packed release; the controller compares its sha256. */
+  async giveArtifact(sha256: string, sizeBytes: number, stream: AsyncIterable<Uint8Array>): Promise<void> {
+    const { headers, ...request } = this.#request('PUT', `/v1/artifacts/${sha256}`);
+    const about = { ...headers, 'content-type': 'application/gzip', 'content-length': String(sizeBytes) };
+    const sent = this.#http.request({ ...request, headers: about, timeoutMs: 15 * 60_000, stream });
+    const answer = await sent.catch(this.#unanswered);
+    if (answer.status >= 300) throw answeredError(answer.status, answer.body);
   }
 
   /** `timeoutMs` covers making the release too: git may be slow. */
@@ -123,6 +156,10 @@ export class ControlClient {
     );
   }
 
+  readonly #unanswered = (cause: unknown): never => {
+    throw unanswered(cause, this.#target);
+  };
+
   #request(method: string, path: string) {
     const target = this.#target;
     const headers = { ...versionHeaders, 'content-type': 'application/json' };
@@ -138,7 +175,7 @@ export class ControlClient {
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
     const answer = await this.#http
       .request({ ...this.#request(method, path), timeoutMs, ...content })
-      .catch((cause: unknown) => Promise.reject(unanswered(cause, this.#target)));
+      .catch(this.#unanswered);
     const mismatch = apiMismatch(['CLI', own], ['controller', spokenBy(answer.headers)]);
     if (mismatch !== undefined) throw new CrossfadeError('wrong-version', mismatch, mismatchHint);
     if (answer.status < 300) return JSON.parse(answer.body);

@@ -1,6 +1,7 @@
 // What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
+import { restoration } from './releases.ts';
 
 /** What every verb that goes forward takes. */
 const forward = {
@@ -27,6 +28,14 @@ export const deployRequest = z.strictObject({
   /** Speech routes of the new release, in order, instead of the configuration's. */
   routes: z.array(z.string()).max(16).optional(),
   allowDirty: z.boolean().optional(),
+  /** A .tgz that was uploaded before: PUT /v1/artifacts/SHA256. */
+  artifact: z
+    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), name: z.string().min(1).max(200) })
+    .optional(),
+  /** Take only commits that are in the repository already. */
+  noFetch: z.boolean().optional(),
+  /** What this release changes cannot be taken back: guards freeze and page instead of rolling back. */
+  irreversible: z.boolean().optional(),
   sessions: z.enum(['stay', 'hand-over']).optional(),
   /**
    * Cut what is still connected to the environment that must be emptied, this long (ms) after emptying
@@ -37,7 +46,15 @@ export const deployRequest = z.strictObject({
 export type DeployRequest = z.infer<typeof deployRequest>;
 
 /** POST /v1/releases: make a release without deploying it. */
-export const releaseRequest = deployRequest.pick({ ref: true, path: true, routes: true, allowDirty: true });
+export const releaseRequest = deployRequest.pick({
+  ref: true,
+  path: true,
+  routes: true,
+  allowDirty: true,
+  artifact: true,
+  noFetch: true,
+  irreversible: true,
+});
 export type ReleaseRequest = z.infer<typeof releaseRequest>;
 
 export const promoteRequest = z.strictObject({
@@ -129,6 +146,8 @@ export const verbAnswer = z.object({
   release: z.string().optional(),
   /** Journal position of the decision; events after it are what followed. */
   position: z.int(),
+  /** Of a rollback: what comes back and what cannot. */
+  restoration: restoration.optional(),
 });
 export type VerbAnswer = z.infer<typeof verbAnswer>;
 
@@ -178,6 +197,7 @@ export const rolloutView = z.object({
       criteria: z
         .array(z.object({ name: z.string(), verdict: z.enum(['pass', 'fail', 'unknown']), text: z.string() }))
         .optional(),
+      restoration: restoration.optional(),
     })
     .optional(),
   approvals: z
@@ -206,6 +226,8 @@ export const statusView = z.object({
   ),
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
   gateway: z.string(),
+  /** What people should look at before it hurts, one sentence each. */
+  warnings: z.array(z.string()).default([]),
   position: z.int(),
   freezes: z
     .array(z.object({ id: z.string(), reason: z.string(), actor: z.string(), until: z.number() }))
@@ -218,17 +240,6 @@ export const statusView = z.object({
     .optional(),
 });
 export type StatusView = z.infer<typeof statusView>;
-
-export const releaseView = z.object({
-  id: z.string(),
-  createdAt: z.number(),
-  createdBy: z.string(),
-  source: z.string(),
-  routes: z.array(z.string()),
-  flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
-  state: z.string(),
-});
-export type ReleaseView = z.infer<typeof releaseView>;
 
 /** One line of GET /v1/events (NDJSON). */
 export const eventLine = z.object({

@@ -14,7 +14,7 @@ import { doctor } from './doctor.ts';
 import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { plan } from './plan.ts';
-import { releases } from './releases.ts';
+import { diff, releases } from './releases.ts';
 import { renderError } from './render.ts';
 import { rollback } from './rollback.ts';
 import { status } from './status.ts';
@@ -104,12 +104,18 @@ function withReleaseOptions(command: Command): Command {
     .option('--ref <ref>', 'a branch, tag or commit instead of HEAD')
     .option('--path <dir>', 'a folder instead of a git commit')
     .option('--routes <names>', 'speech routes of the release, in order, instead of the configuration')
-    .option('--allow-dirty', 'take a snapshot of a tree with changes');
+    .option('--allow-dirty', 'take a snapshot of a tree with changes')
+    .option('--no-fetch', 'take only commits that are in the repository already')
+    .option(
+      '--irreversible',
+      'what it changes cannot be taken back: guards stop and page instead of going back',
+    );
 }
 
 function withDeployOptions(command: Command): Command {
   return withReleaseOptions(command)
     .option('--release <id>', 'a release that exists')
+    .option('--artifact <file>', 'a packed release (.tgz), uploaded to the controller')
     .option('--sessions <policy>', 'stay or hand-over: what live sessions do while weights rise')
     .option('--cut-after <duration>', 'cut connections that keep the old environment busy this long')
     .option('--supersede <policy>', 'over another rollout: refuse, replace or queue');
@@ -220,11 +226,23 @@ function addViews(program: Command, done: Done): void {
     .action(async (way: string | undefined, percent: string | undefined, _options, command: Command) =>
       done(await plan(way ?? 'full', percent, all(command))),
     );
-  withReleaseOptions(program.command('releases'))
-    .description('what was made and what became of it')
+  withReleaseOptions(program.command('releases [id]'))
+    .description('what was made and what became of it; all of one')
     .option('--create', 'make a release without deploying it')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await releases(all(command))));
+    .addHelpText('after', examples(['releases', 'releases r2', 'releases --create --ref v2']))
+    .action(async (id: string | undefined, _options, command: Command) =>
+      done(await releases(id, all(command))),
+    );
+  program
+    .command('diff <from> <to>')
+    .description('what differs between two releases')
+    .option('--code', 'print the difference of the code')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples(['diff r1 r2', 'diff r1 r2 --code']))
+    .action(async (from: string, to: string, _options, command: Command) =>
+      done(await diff(from, to, all(command))),
+    );
   program
     .command('logs')
     .description('what builds and instances wrote')

@@ -3,12 +3,16 @@ import { resolve } from 'node:path';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { forwardOf, type ForwardOptions } from './gates.ts';
+import { artifactOf } from './upload.ts';
 import { runVerb } from './verb.ts';
 
 export type DeployOptions = ForwardOptions & {
   readonly ref?: string;
   readonly path?: string;
   readonly release?: string;
+  readonly artifact?: string;
+  readonly fetch?: boolean;
+  readonly irreversible?: boolean;
   readonly routes?: string;
   readonly allowDirty?: boolean;
   readonly sessions?: string;
@@ -16,7 +20,11 @@ export type DeployOptions = ForwardOptions & {
   readonly supersede?: string;
 };
 
-export function deploy(way: string, percent: string | undefined, options: DeployOptions): Promise<ExitCode> {
+export async function deploy(
+  way: string,
+  percent: string | undefined,
+  options: DeployOptions,
+): Promise<ExitCode> {
   if (way !== 'full' && way !== 'canary') {
     throw new CrossfadeError(
       'usage',
@@ -31,7 +39,7 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
       '`crossfade deploy canary 10` goes in steps',
     );
   }
-  const { ref, path, release, routes, allowDirty, sessions, cutAfter, supersede } = options;
+  const { ref, path, release, routes, allowDirty, irreversible, sessions, cutAfter, supersede } = options;
   const request = {
     way,
     percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
@@ -39,6 +47,9 @@ export function deploy(way: string, percent: string | undefined, options: Deploy
     // As people type it: relative to where they stand.
     path: path === undefined ? undefined : resolve(path),
     release,
+    artifact: options.artifact === undefined ? undefined : await artifactOf(options.artifact, options),
+    noFetch: options.fetch === false ? true : undefined,
+    irreversible,
     routes: routes?.split(',').map((each) => each.trim()),
     allowDirty,
     sessions,

@@ -30,7 +30,9 @@ export async function doctor(options: GlobalOptions): Promise<ExitCode> {
     for (const [part, files] of Object.entries(read.config.listen.tls))
       if (files) checks.push(certificateCheck(folder, part, files));
     const { file } = read.config.app.env;
-    if (file !== undefined) checks.push(envFileCheck(resolveFrom(folder, file)));
+    if (file !== undefined)
+      checks.push(envFileCheck(resolveFrom(folder, file)), sealCheck(folder, read.config));
+    checks.push(diskCheck(folder, read.config.retention.diskLow));
   }
   if (options.json) printJson({ checks });
   else
@@ -153,5 +155,34 @@ function envFileCheck(path: string): Check {
   } catch (error) {
     const text = existsSync(path) ? errorText(error) : `${path} is missing`;
     return { name, verdict: 'fail', text, fix: 'write it, or change app.env.file' };
+  }
+}
+
+function sealCheck(folder: string, { app }: Config): Check {
+  const name = 'sealed values';
+  const { sealKey } = app.env;
+  if (sealKey === undefined) {
+    const fix = 'name a key outside .crossfade: app.env.sealKey: { file: /etc/crossfade/seal.key }';
+    return { name, verdict: 'pass', text: 'not encrypted: .crossfade/sealed, for you only', fix };
+  }
+  const isThere =
+    'env' in sealKey ? process.env[sealKey.env] !== undefined : existsSync(resolveFrom(folder, sealKey.file));
+  const where = 'env' in sealKey ? `the variable ${sealKey.env}` : sealKey.file;
+  if (isThere) return { name, verdict: 'pass', text: `encrypted with the key in ${where}` };
+  // Where crossfade runs it may be set.
+  const verdict = 'env' in sealKey ? 'unknown' : 'fail';
+  return { name, verdict, text: `${where} is missing`, fix: 'bring it back, or change app.env.sealKey' };
+}
+
+function diskCheck(folder: string, diskLow: number): Check {
+  const name = 'disk';
+  try {
+    const freeMiB = Math.floor(nodeHost().files.freeBytes(folder) / 2 ** 20);
+    const text = `${freeMiB} MiB are free`;
+    if (freeMiB * 2 ** 20 >= diskLow) return { name, verdict: 'pass', text };
+    const fix = 'free some, or lower retention.releases and retention.logs';
+    return { name, verdict: 'fail', text: `${text}, less than retention.diskLow`, fix };
+  } catch (error) {
+    return { name, verdict: 'unknown', text: errorText(error) };
   }
 }

@@ -1,7 +1,8 @@
 // What people read: stdout is data, stderr is talk. Colour only on a terminal and without NO_COLOR
 // (picocolors).
 import pc from 'picocolors';
-import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
+import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
+import type { Restoration } from '../api/releases.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 
 export function say(text: string): void {
@@ -55,6 +56,7 @@ export function renderStatus(status: StatusView): string {
   lines.push('', `gateway ${status.gateway}`, ...gateLines(status));
   for (const each of status.overrides)
     lines.push(pc.yellow(`override ${each.kind} to ${each.environment}: ${each.reason}`));
+  for (const each of status.warnings) lines.push(pc.yellow(`warning ${each}`));
   if (status.rollout) lines.push('', ...rolloutLines(status.rollout));
   return lines.join('\n');
 }
@@ -81,7 +83,8 @@ function rolloutLines(rollout: RolloutView): string[] {
     lines.push(
       `  hook ${each.hook} ${each.isOk ? 'done' : pc.red('failed')} in ${each.tookMs} ms: ${each.text}`,
     );
-  if (rollout.rollback) lines.push(...stopwatchLines(rollout));
+  if (rollout.rollback)
+    lines.push(...stopwatchLines(rollout), ...restorationLines(rollout.rollback.restoration));
   return lines;
 }
 
@@ -131,18 +134,22 @@ export function stopwatchLines(rollout: RolloutView): string[] {
   ];
 }
 
-export function renderReleases(releases: readonly ReleaseView[]): string {
-  const lines = [row(['release', 'made', 'by', 'routes', 'state', 'source'])];
-  for (const each of releases) {
-    const made = new Date(each.createdAt).toISOString().slice(0, 19).replace('T', ' ');
-    lines.push(row([each.id, made, each.createdBy, each.routes.join(', ') || '-', each.state, each.source]));
-  }
-  return lines.join('\n');
+/** What a rollback brings back and what it cannot. */
+export function restorationLines(restoration: Restoration | undefined): string[] {
+  if (!restoration) return [];
+  const { release, restores, cannotRestore } = restoration;
+  return [
+    `  restores of ${release}:`,
+    ...restores.map((line) => `    ${line}`),
+    '  cannot restore:',
+    ...cannotRestore.map((line) => `    ${line}`),
+  ];
 }
 
 const widths = [13, 20, 16, 18, 16, 18, 12, 10];
 
-function row(cells: readonly string[]): string {
+/** One line of a table. */
+export function row(cells: readonly string[]): string {
   return cells
     .map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index]!)))
     .join(' ');

@@ -99,6 +99,7 @@ async function fromGateway(options: GlobalOptions): Promise<StatusView | undefin
     overrides: overrides.map(({ id, kind, environment, reason }) => ({ id, kind, environment, reason })),
     flags: routed?.stable.flags ?? {},
     gateway: table ? `uses table ${table.epoch}.${table.version}` : 'has no route table',
+    warnings: [],
     position: 0,
   };
 }

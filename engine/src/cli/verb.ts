@@ -4,7 +4,7 @@ import type { VerbAnswer } from '../api/control.ts';
 import type { ExitCode } from '../errors.ts';
 import { controlClient, type GlobalOptions } from './connection.ts';
 import { follow } from './follow.ts';
-import { print, printJson, say } from './render.ts';
+import { print, printJson, restorationLines, say } from './render.ts';
 
 export type VerbOptions = GlobalOptions & { readonly dryRun?: boolean; readonly wait?: boolean };
 
@@ -32,13 +32,18 @@ export async function showVerb(
     if (options.json) printJson(answer);
     else
       print(
-        ['would do, in this order:', ...answer.steps.map((step, index) => `${index + 1}. ${step}`)].join(
-          '\n',
-        ),
+        [
+          'would do, in this order:',
+          ...answer.steps.map((step, index) => `${index + 1}. ${step}`),
+          ...restorationLines(answer.restoration),
+        ].join('\n'),
       );
     return 0;
   }
-  if (!options.json) for (const step of answer.steps) say(`· ${step}`);
+  if (!options.json) {
+    for (const step of answer.steps) say(`· ${step}`);
+    for (const line of restorationLines(answer.restoration)) say(line);
+  }
   const code =
     isFollowed && options.wait !== false
       ? await follow(client, name, answer.position, options.json === true)

@@ -1,6 +1,5 @@
 // `adopt`: a service that already runs, where it runs, becomes the first release. Nothing of it is started,
 // stopped or configured; the gateway only learns its address, and the next deploy goes beside it.
-import { createHash } from 'node:crypto';
 import type { AdoptRequest, VerbAnswer } from '../api/control.ts';
 import { CrossfadeError } from '../errors.ts';
 import { fullSteps } from '../rollout/plan.ts';
@@ -16,18 +15,18 @@ export async function adopt(world: VerbWorld, request: AdoptRequest, actor: stri
     const text = `${present} is served already: only the first release can be adopted`;
     throw new CrossfadeError('refused', text, '`crossfade deploy` moves to the next one');
   }
-  const content = adoptedContent({ host: world.host, folder: world.folder, config }, request.url);
-  const identity = createHash('sha256').update(JSON.stringify(content)).digest('hex');
-  const known = controller.state.releases.find((each) => each.identity === identity);
+  const { host, folder, sealed } = world;
+  const { content, values } = adoptedContent({ host, folder, config, sealed }, request.url);
+  const known = controller.state.releases.find((each) => each.identity === content.identity);
   const id = known?.id ?? `r${controller.state.releases.length + 1}`;
   const { at } = stamp(world, actor);
-  const release: Release = known ?? { ...content, identity, id, createdAt: at, createdBy: actor };
+  const release: Release = known ?? { ...content, id, createdAt: at, createdBy: actor };
   const lines = [
     `make release ${id} of what answers at ${request.url}`,
     'ask its health, directly and through the gateway; start, stop and change nothing',
     'serve 100 % from it',
   ];
-  if (!known && !request.dryRun) await addRelease(world, release);
+  if (!known && !request.dryRun) await addRelease(world, release, values);
   const { bake, standby, sessions } = config.rollout;
   const event = {
     kind: 'deploy-requested',

@@ -150,6 +150,16 @@ export class Controller {
     return turn;
   }
 
+  /** Saves the state as it is, so that what led to it may be archived; gives its position. */
+  snapshot(): Promise<number> {
+    const turn = this.#tail.then(async () => {
+      await this.#options.journal.snapshot(this.#position, this.#state);
+      return this.#position;
+    });
+    this.#tail = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** What `decide` would say to these in their order, without any trace: the first refusal, or the last. */
   preview(first: Event, ...others: readonly Event[]): Decision {
     let decision = decide(this.#state, first);

@@ -22,9 +22,12 @@ export type PushAnswer =
   | { readonly kind: 'conflict'; readonly inUse: RouteTable | undefined }
   | { readonly kind: 'refused'; readonly text: string };
 
-/** Headers of relayed endpoints by release and route; secrets, so never journaled and never in the table. */
+/**
+ * Headers of relayed endpoints by release and route; secrets, so never journaled and never in the table.
+ * Null: they cannot be read now, the gateway keeps those it has of that release.
+ */
 export type RelaySecrets = Readonly<
-  Record<string, Readonly<Record<string, Readonly<Record<string, string>>>>>
+  Record<string, Readonly<Record<string, Readonly<Record<string, string>>>> | null>
 >;
 
 export type PublicStatus = {

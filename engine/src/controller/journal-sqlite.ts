@@ -3,6 +3,7 @@
 import type { Event } from '../rollout/events.ts';
 import type { State } from '../rollout/rollout.ts';
 import { chained, firstBroken, type ChainCheck } from './hash-chain.ts';
+import type { JournalRow } from './journal-archive.ts';
 import type { Journal, JournalEntry, Loaded } from './journal.ts';
 import { openStateFile, type StateStore } from './state-file.ts';
 
@@ -66,6 +67,34 @@ export class SqliteJournal implements Journal {
   /** The first position whose hash does not follow from the row before it; undefined when all do. */
   async brokenAt(): Promise<number | undefined> {
     return (await this.check()).brokenAt;
+  }
+
+  /** The first row that is left; undefined in an empty journal. */
+  first(): Promise<JournalRow | undefined> {
+    const rows = this.#store.selectFrom('events').selectAll();
+    return rows.orderBy('position').limit(1).executeTakeFirst();
+  }
+
+  /** Rows older than a time, up to a position, oldest first, without the one that an archive ends with. */
+  async foldable(beforeMs: number, through: number, limit: number): Promise<readonly JournalRow[]> {
+    const first = (await this.first())?.position ?? 1;
+    const rows = this.#store.selectFrom('events').selectAll();
+    const found = await rows
+      .where('position', first === 1 ? '>=' : '>', first)
+      .where('position', '<=', through)
+      .orderBy('position')
+      .limit(limit)
+      .execute();
+    // The clock may have jumped: the first young row ends what is old.
+    const young = found.findIndex((row) => row.at >= beforeMs);
+    const old = young < 0 ? found : found.slice(0, young);
+    // The row of the cut stays: of the very first one alone nothing would go.
+    return old.at(-1)?.position === 1 ? [] : old;
+  }
+
+  /** Forgets every row before this position; a snapshot must stand for them, and an archive hold them. */
+  async cut(position: number): Promise<void> {
+    await this.#store.deleteFrom('events').where('position', '<', position).execute();
   }
 
   close(): Promise<void> {

@@ -1,24 +1,22 @@
-// From what `deploy` names (a ref, a folder, HEAD) and the present configuration to an immutable release. A
-// git release is pinned by a ref of its own, so that neither gc nor a force-push takes it away. Changes
-// nothing but that ref.
+// From what `deploy` names (a ref, a folder, an artifact, HEAD) and the present configuration to an immutable
+// release. A git release is pinned by a ref of its own, so that neither gc nor a force-push takes it away.
+// Changes nothing but that ref.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ReleaseRequest } from '../api/control.ts';
-import { planFor } from '../api/plan.ts';
-import type { SpeechRoute } from '../api/route-table.ts';
-import { resolveFrom, type Config } from '../config.ts';
+import { resolveFrom } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Host } from '../host.ts';
+import type { Compared } from './release-changes.ts';
+import { git, resolveCommit, type CommitOrigin } from './release-commit.ts';
+import { settingsOf } from './release-settings.ts';
 import type { Release } from '../rollout/rollout.ts';
+import { presentValues, type ReleaseValues } from './release-values.ts';
+import type { SealedFiles } from './sealed-files.ts';
 
-export type ReleaseOrigin = {
-  readonly host: Host;
-  /** Folder of crossfade.yaml. */
-  readonly folder: string;
-  readonly config: Config;
-};
+export type ReleaseOrigin = CommitOrigin & { readonly sealed: SealedFiles };
 
-const gitTimeoutMs = 60_000;
+const folderTimeoutMs = 60_000;
 
 /**
  * What a release of this request would be, without number and date; two equal `identity`s are the same
@@ -26,39 +24,51 @@ const gitTimeoutMs = 60_000;
  */
 export type ReleaseContent = Omit<Release, 'id' | 'createdAt' | 'createdBy'>;
 
-export async function releaseContent(
-  origin: ReleaseOrigin,
-  request: ReleaseRequest,
-): Promise<ReleaseContent> {
+export type MadeContent = { readonly content: ReleaseContent; readonly values: ReleaseValues };
+
+export async function releaseContent(origin: ReleaseOrigin, request: ReleaseRequest): Promise<MadeContent> {
   const { source, fingerprint, prefix = '' } = await sourceOf(origin, request);
-  const settings = configured(origin, request);
+  const settings = settingsOf(origin, request);
+  const values = presentValues(origin.host.files, origin, settings);
   const content = {
     source,
     ...settings,
     app: { ...settings.app, folder: join(prefix, settings.app.folder) },
+    values: origin.sealed.recordOf(values),
   };
   const identity = createHash('sha256')
     .update(JSON.stringify([fingerprint, { ...content, source: undefined }]))
     .digest('hex');
-  return { ...content, identity };
+  return { content: { ...content, identity }, values };
 }
 
-/** Keeps the commit of a git release reachable under refs/crossfade/. */
-export async function pinRelease(host: Host, release: Release): Promise<void> {
+/** What the present configuration and environment file would make; throws `config-invalid`. */
+export function settingsNow(origin: ReleaseOrigin): Compared {
+  const settings = settingsOf(origin);
+  const values = presentValues(origin.host.files, origin, settings);
+  return { ...settings, values: origin.sealed.recordOf(values) };
+}
+
+/** Keeps the commit of a git release reachable under refs/crossfade/INSTALLATION/. */
+export async function pinRelease(host: Host, release: Release, installation: string): Promise<void> {
   if (release.source.kind !== 'git') return;
   const { repository, commit } = release.source;
-  await git(host, repository, ['update-ref', `refs/crossfade/${release.id}`, commit]);
+  await git(host, repository, ['update-ref', `refs/crossfade/${installation}/${release.id}`, commit]);
 }
 
 /** The release of a service that runs already: it can name no release, so it is known by where it is. */
-export function adoptedContent(origin: ReleaseOrigin, url: string): Omit<ReleaseContent, 'identity'> {
-  const settings = configured(origin, {});
-  return {
+export function adoptedContent(origin: ReleaseOrigin, url: string): MadeContent {
+  const settings = settingsOf(origin);
+  const values = presentValues(origin.host.files, origin, settings);
+  const content: Omit<ReleaseContent, 'identity'> = {
     source: { kind: 'url', url },
     ...settings,
+    values: origin.sealed.recordOf(values),
     app: { folder: '.', instances: 1, driver: 'external', graceMs: settings.app.graceMs },
     health: { ...settings.health, release: 'adopted', instance: 'adopted' },
   };
+  const identity = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  return { content: { ...content, identity }, values };
 }
 
 type Sourced = {
@@ -71,6 +81,13 @@ type Sourced = {
 async function sourceOf(origin: ReleaseOrigin, request: ReleaseRequest): Promise<Sourced> {
   const { config, folder } = origin;
   const { external } = config.app;
+  if (request.artifact && config.app.driver === 'external') {
+    throw new CrossfadeError(
+      'usage',
+      'an external environment takes no artifact',
+      'deploy without --artifact',
+    );
+  }
   if (config.app.driver === 'external' && external?.url) {
     return { source: { kind: 'url', url: external.url }, fingerprint: external.url };
   }
@@ -78,6 +95,10 @@ async function sourceOf(origin: ReleaseOrigin, request: ReleaseRequest): Promise
     const { command } = external!;
     const { commit } = await resolveCommit(origin, request);
     return { source: { kind: 'command', command: command!, folder }, fingerprint: `${command} ${commit}` };
+  }
+  if (request.artifact) {
+    const { sha256, name } = request.artifact;
+    return { source: { kind: 'artifact', sha256, name }, fingerprint: sha256 };
   }
   if (request.path !== undefined) return folderSource(origin, resolveFrom(folder, request.path));
   const { repository, commit, ref, prefix } = await resolveCommit(origin, request);
@@ -92,7 +113,7 @@ async function folderSource(origin: ReleaseOrigin, path: string): Promise<Source
     command: 'sh',
     args,
     folder: '/',
-    timeoutMs: gitTimeoutMs,
+    timeoutMs: folderTimeoutMs,
   });
   if (result.code !== 0) {
     throw new CrossfadeError(
@@ -102,165 +123,4 @@ async function folderSource(origin: ReleaseOrigin, path: string): Promise<Source
     );
   }
   return { source: { kind: 'folder', path }, fingerprint: `${path} ${result.stdout.trim()}` };
-}
-
-type Commit = {
-  readonly repository: string;
-  readonly commit: string;
-  readonly ref: string;
-  readonly prefix: string;
-};
-
-async function resolveCommit(origin: ReleaseOrigin, request: ReleaseRequest): Promise<Commit> {
-  const { host, config } = origin;
-  const start = resolveFrom(origin.folder, config.source.path);
-  const top = await git(host, start, ['rev-parse', '--show-toplevel']).catch((cause: unknown) => {
-    throw new CrossfadeError(
-      'source',
-      `${start} is not a git checkout`,
-      'deploy a folder with --path DIR',
-      cause,
-    );
-  });
-  const place = { repository: top, prefix: await git(host, start, ['rev-parse', '--show-prefix']) };
-  if (request.ref !== undefined)
-    return { ...place, commit: await commitOf(host, top, request.ref), ref: request.ref };
-  const dirty = await dirtyFiles(host, top);
-  if (dirty.length === 0) return { ...place, commit: await commitOf(host, top, 'HEAD'), ref: 'HEAD' };
-  if (request.allowDirty) return { ...place, commit: await snapshot(host, top), ref: 'HEAD with changes' };
-  const shown = dirty.slice(0, 5).join(', ') + (dirty.length > 5 ? `, and ${dirty.length - 5} more` : '');
-  throw new CrossfadeError(
-    'dirty-tree',
-    `the tree has changes: ${shown}`,
-    'commit them, or deploy with --allow-dirty',
-  );
-}
-
-async function commitOf(host: Host, repository: string, ref: string): Promise<string> {
-  return git(host, repository, ['rev-parse', '--verify', '--end-of-options', `${ref}^{commit}`]).catch(
-    (cause: unknown) => {
-      throw new CrossfadeError(
-        'source',
-        `there is no commit ${ref} in ${repository}`,
-        'name a branch, tag or commit with --ref',
-        cause,
-      );
-    },
-  );
-}
-
-/**
- * Changed files that would be missing from a release; the configuration is recorded with it and does not
- * count.
- */
-async function dirtyFiles(host: Host, repository: string): Promise<string[]> {
-  const listed = await git(host, repository, ['status', '--porcelain', '--untracked-files=normal'], false);
-  const names = listed
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => line.slice(3));
-  return names.filter((name) => !/(^|\/)crossfade\.yaml$/.test(name) && !/(^|\/)\.crossfade\/?$/.test(name));
-}
-
-/** A commit of the tree as it is, ignored files left out, without touching the index or a branch. */
-async function snapshot(host: Host, repository: string): Promise<string> {
-  const index = `.git/crossfade-index-${host.randomHex(4)}`;
-  const script = [
-    'set -e',
-    'd=$(git rev-parse --git-dir)',
-    `export GIT_INDEX_FILE="$d/${index.slice(5)}"`,
-    'cp "$d/index" "$GIT_INDEX_FILE" 2>/dev/null || true',
-    'git add -A',
-    'tree=$(git write-tree)',
-    'rm -f "$GIT_INDEX_FILE"',
-    'who="-c user.name=crossfade -c user.email=crossfade@localhost"',
-    'git $who commit-tree "$tree" -p HEAD -m "crossfade: changes"',
-  ].join('\n');
-  const result = await host.processes.run({
-    command: 'sh',
-    args: ['-c', script],
-    folder: repository,
-    timeoutMs: gitTimeoutMs,
-  });
-  if (result.code !== 0)
-    throw new CrossfadeError('source', `cannot snapshot ${repository}: ${result.stderr.trim()}`);
-  return result.stdout.trim();
-}
-
-async function git(host: Host, folder: string, args: readonly string[], isTrimmed = true): Promise<string> {
-  const result = await host.processes.run({
-    command: 'git',
-    args: ['-C', folder, ...args],
-    folder: '/',
-    timeoutMs: gitTimeoutMs,
-  });
-  if (result.code !== 0) throw new Error(result.stderr.trim() || `git ${args[0]} ended with ${result.code}`);
-  return isTrimmed ? result.stdout.trim() : result.stdout;
-}
-
-function configured(
-  origin: ReleaseOrigin,
-  request: ReleaseRequest,
-): Omit<ReleaseContent, 'source' | 'identity'> {
-  const { config, folder } = origin;
-  const { build, start } = config.app;
-  const routes = routesOf(config, request.routes ?? config.speech.routes);
-  if (routes.length > 0 && planFor(routes, config.flags).routes.length === 0) {
-    throw new CrossfadeError(
-      'config-invalid',
-      'the flags leave no speech route',
-      'see flags and speech.routes in crossfade.yaml',
-    );
-  }
-  const { interval, timeout, ready } = config.health;
-  return {
-    app: {
-      ...(build !== undefined && { build }),
-      ...(start !== undefined && { start }),
-      folder: config.app.folder,
-      instances: config.app.driver === 'external' ? 1 : config.app.instances,
-      driver: config.app.driver,
-      ...(config.app.env.file !== undefined && { envFile: resolveFrom(folder, config.app.env.file) }),
-      graceMs: config.app.grace,
-      ...(config.app.memory.max !== undefined && { memoryMaxBytes: config.app.memory.max }),
-      ...(config.app.scale.max !== undefined && { scaleMax: config.app.scale.max }),
-    },
-    health: {
-      path: config.health.path,
-      release: config.health.release,
-      // What is proven by its process has nothing in its answer that could name the instance.
-      instance: config.health.release === 'process' ? 'process' : config.health.instance,
-      intervalMs: interval,
-      timeoutMs: timeout,
-      readyMs: ready,
-    },
-    routes,
-    routeHeaders: Object.fromEntries(routes.map(({ name }) => [name, headersOf(config, name)])),
-    flags: config.flags,
-    cohort: config.cohort,
-    ...(config.skew.pin !== undefined && { skewPinMs: config.skew.pin }),
-    reversible: true,
-  };
-}
-
-function routesOf(config: Config, names: readonly string[]): SpeechRoute[] {
-  return names.map((name) => {
-    const endpoint = config.speech.endpoints[name];
-    if (!endpoint) {
-      const known = Object.keys(config.speech.endpoints).join(', ') || 'none';
-      throw new CrossfadeError(
-        'unknown-route',
-        `"${name}" is not one of speech.endpoints`,
-        `there is: ${known}`,
-      );
-    }
-    return { name, type: endpoint.type, url: endpoint.url, via: endpoint.via };
-  });
-}
-
-function headersOf(config: Config, name: string): Release['routeHeaders'][string] {
-  const entries = Object.entries(config.speech.endpoints[name]!.headers);
-  return Object.fromEntries(
-    entries.map(([key, value]) => [key, typeof value === 'string' ? { value } : value]),
-  );
 }

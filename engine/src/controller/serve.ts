@@ -25,9 +25,11 @@ import { Controller } from './controller.ts';
 import { planOf } from './effects.ts';
 import { windowsAt } from './freeze-windows.ts';
 import { GatewayLink } from './gateway-link.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
+import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { holdFolder, openStateFile } from './state-file.ts';
 import { eventLineOf } from './views.ts';
@@ -38,14 +40,15 @@ const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
   const { controller, config, journal, audit, hold } = parts;
-  const app = controlApp(serverWorld(folder, parts));
+  const housekeeping = housekeepingOf(parts);
+  const app = controlApp(serverWorld(folder, parts, housekeeping));
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
-  const tidying = setInterval(() => void tidy(controller, parts.drivers.process), 30_000);
+  const tidying = repeat(() => housekeeping.look(), 30_000);
   say({ event: 'controller-listening', control: config.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
-    clearInterval(tidying);
+    tidying.end();
     endWatch();
     for (const server of servers) server.close();
     for (const server of servers) server.closeAllConnections();
@@ -87,6 +90,7 @@ type Parts = {
   readonly audit: Audit;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
+  readonly sealed: SealedFiles;
   readonly controller: Controller;
   /** Ours until this process ends, whatever ends it. */
   readonly hold: Disposable;
@@ -112,9 +116,14 @@ async function assemble(folder: string): Promise<Parts> {
     process: new ProcessDriver({ host, stateFolder }),
     external: new ExternalDriver({ host, stateFolder }),
   };
+  // What cannot be read now must not hold up a rollback: the key is where it was at the start.
+  const keySource = (): SealKeySource => (readable(readConfig) ?? config).app.env.sealKey;
+  const sealed = new SealedFiles(host, stateFolder, keySource);
   const planUrl = `http://plan:${planCredential(gatewayKey)}@${config.listen.gateway}/_crossfade/plan`;
   const specFor = (id: string): ReleaseSpec =>
-    specOf(host, releaseOf(controller.state, id)!, { CROSSFADE_PLAN: planUrl });
+    specOf(releaseOf(controller.state, id)!, sealed.open(releaseOf(controller.state, id)!), {
+      CROSSFADE_PLAN: planUrl,
+    });
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
@@ -125,29 +134,32 @@ async function assemble(folder: string): Promise<Parts> {
     gatewayKey,
     driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
     specOf: specFor,
-    secrets: () => relaySecrets(host, controller.state),
+    secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(config),
     freezesAt: (at) => windowsAt(config.freezes, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });
   return {
-    host,
-    config,
-    readConfig,
-    stateFolder,
-    journal,
-    tokens,
-    audit,
-    gateway,
-    drivers,
-    controller,
+    ...{
+      host,
+      config,
+      readConfig,
+      stateFolder,
+      journal,
+      tokens,
+      audit,
+      gateway,
+      drivers,
+      sealed,
+      controller,
+    },
     hold,
   };
 }
 
-function serverWorld(folder: string, parts: Parts): ServerWorld {
-  const { host, config, stateFolder, journal, tokens, audit, gateway, controller, readConfig } = parts;
+function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {
+  const { host, config, stateFolder, journal, tokens, audit, gateway, sealed, controller } = parts;
   const { control: address, names } = config.listen;
   const door = new Door({ host, tokenPath: join(stateFolder, 'token'), address, names, tokens });
   door.token();
@@ -155,7 +167,8 @@ function serverWorld(folder: string, parts: Parts): ServerWorld {
     host,
     controller,
     folder,
-    config: readConfig,
+    sealed,
+    config: parts.readConfig,
     door,
     tokens,
     audit,
@@ -163,6 +176,7 @@ function serverWorld(folder: string, parts: Parts): ServerWorld {
     logFolder: join(stateFolder, 'logs'),
     gateway,
     page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
+    warnings: () => housekeeping.warnings,
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
     shutDown: async () => {
@@ -185,21 +199,44 @@ async function stopEverything({ controller, drivers }: Parts): Promise<void> {
   }
 }
 
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    // Whoever needs the file itself is told what is wrong with it.
+    return undefined;
+  }
+}
+
 function say(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-/** Release folders stay for what an environment holds and for the newest ten. */
-async function tidy(controller: Controller, driver: ProcessDriver): Promise<void> {
-  const { environments, releases } = controller.state;
-  const held = Object.values(environments).flatMap((each) =>
-    each.release === undefined ? [] : [each.release],
-  );
-  try {
-    await driver.tidy([...held, ...releases.slice(-10).map((each) => each.id)]);
-  } catch (error) {
-    log.warn({ text: errorText(error) }, 'tidy-failed');
-  }
+function housekeepingOf(parts: Parts): Housekeeping {
+  const { host, stateFolder, sealed, controller, journal, drivers } = parts;
+  return new Housekeeping({
+    ...{ host, stateFolder, sealed, controller, journal },
+    config: () => readable(parts.readConfig) ?? parts.config,
+    tidyFolders: (keep) => drivers.process.tidy(keep),
+    log: (event, fields) => log.warn(fields, event),
+  });
+}
+
+/** Runs now and then again, `pauseMs` after each end. */
+function repeat(work: () => Promise<void>, pauseMs: number): { end(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  let hasEnded = false;
+  const turn = async (): Promise<void> => {
+    await work();
+    if (!hasEnded) timer = setTimeout(() => void turn(), pauseMs);
+  };
+  void turn();
+  return {
+    end() {
+      hasEnded = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** The gateway makes the key; it starts beside us. */

@@ -34,6 +34,7 @@ import {
 import { redacted } from './access/redact.ts';
 import type { Tokens } from './access/tokens.ts';
 import { addStream, type StreamWorld } from './event-stream.ts';
+import { artifactPath, receiveArtifact } from './artifact-route.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { adopt } from './adoption.ts';
 import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
@@ -50,7 +51,9 @@ import {
   useRoute,
   type VerbWorld,
 } from './verbs.ts';
-import { releaseViews, statusOf } from './views.ts';
+import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
+import { restorationMade } from './restoration.ts';
+import { statusOf } from './views.ts';
 
 export type ServerWorld = VerbWorld &
   AdmissionWorld &
@@ -58,6 +61,7 @@ export type ServerWorld = VerbWorld &
     readonly tokens: Tokens;
     readonly gateway: GatewayLink;
     readonly page: string;
+    readonly warnings: () => readonly string[];
     readonly logFolder: string;
     readonly checkRecords: () => Promise<AuditCheck>;
     readonly shutDown: () => Promise<void>;
@@ -79,6 +83,7 @@ export function controlApp(world: ServerWorld): App {
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);
+  app.on(['GET', 'PUT'], artifactPath, (context) => receiveArtifact(world, context));
   app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode(context.get('rights')) }));
   app.post('/v1/shutdown', async (context) => {
     await world.shutDown();
@@ -148,6 +153,8 @@ function addViews(world: ServerWorld, app: App): void {
         position: controller.position,
         gateway,
         verdict,
+        restoration: restorationMade(world, controller.state),
+        warnings: world.warnings(),
       }),
     );
   });
@@ -155,7 +162,12 @@ function addViews(world: ServerWorld, app: App): void {
     const { release, instance, lines } = logRequest.parse(context.req.query());
     return context.json({ files: logFiles(world.host.files, world.logFolder, { release, instance, lines }) });
   });
-  app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world.controller.state) }));
+  app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
+  app.get('/v1/releases/:id', (context) => context.json(releaseDetailOf(world, context.req.param('id'))));
+  app.get('/v1/diff', async (context) => {
+    const { from, to, code } = diffQuery.parse(context.req.query());
+    return context.json(await diffOf(world, from, to, code === 'true'));
+  });
 }
 
 function addVerbs(world: ServerWorld, app: App): void {

@@ -45,7 +45,7 @@ export function deployLines(
 export function rollbackLines(state: State, id: string): string[] {
   const release = releaseOf(state, id);
   if (!release) return [];
-  const sealed = state.sealed[id] ?? state.overlays[id] ?? {};
+  const sealed = state.sealed[id] ?? {};
   const asSealed = { ...state, overlays: { ...state.overlays, [id]: sealed } };
   const routes =
     routesInForce(asSealed, release)

@@ -17,21 +17,26 @@ import type { Hooks } from '../rollout/hooks.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { releaseOf, unfinished, type Release, type Step } from '../rollout/rollout.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
+import { ArtifactStore } from './artifact-store.ts';
 import type { Controller } from './controller.ts';
 import { pinRelease, releaseContent } from './release-source.ts';
+import { noValues, type ReleaseValues } from './release-values.ts';
+import type { SealedFiles } from './sealed-files.ts';
+import { restorationAhead } from './restoration.ts';
 import { deployLines, rollbackLines } from './step-lines.ts';
 
 export type VerbWorld = {
   readonly host: Host;
   readonly controller: Controller;
   readonly folder: string;
+  readonly sealed: SealedFiles;
   /** Reads crossfade.yaml as it is now; throws `config-invalid`. */
   readonly config: () => Config;
 };
 
 export async function deploy(world: VerbWorld, request: DeployRequest, actor: string): Promise<VerbAnswer> {
   const config = world.config();
-  const { release, isNew } = await releaseFor(world, request, actor);
+  const { release, isNew, values } = await releaseFor(world, request, actor);
   const steps =
     request.way === 'full'
       ? fullSteps(configuredSteps(config))
@@ -58,7 +63,7 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
   const decision = isNew ? controller.preview(created(release), event) : controller.preview(event);
   if (decision.kind === 'refused') throw new CrossfadeError(decision.code, decision.text, decision.hint);
   if (request.dryRun) return dry(world, lines, release.id);
-  if (isNew) await addRelease(world, release);
+  if (isNew) await addRelease(world, release, values);
   return submit(world, lines, release.id, event);
 }
 
@@ -68,8 +73,8 @@ export async function createRelease(
   request: ReleaseRequest,
   actor: string,
 ): Promise<VerbAnswer> {
-  const { release, isNew } = await releaseFor(world, { ...request, way: 'full' }, actor);
-  if (isNew) await addRelease(world, release);
+  const { release, isNew, values } = await releaseFor(world, { ...request, way: 'full' }, actor);
+  if (isNew) await addRelease(world, release, values);
   const steps = [isNew ? `${release.id} is made` : `${release.id} is already that release`];
   return { isDryRun: false, steps, release: release.id, position: world.controller.position };
 }
@@ -132,6 +137,8 @@ export async function rollback(
   const { state } = world.controller;
   const destination = rollbackDestination(state, request.to);
   const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
+  const restoration =
+    destination.kind === 'found' ? restorationAhead(world, state, destination.release) : undefined;
   const { reason, to, request: id } = request;
   const event = {
     kind: 'rollback-requested',
@@ -142,7 +149,8 @@ export async function rollback(
     ...stamp(world, actor),
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);
-  return destination.kind === 'found' ? { ...answer, release: destination.release } : answer;
+  if (destination.kind !== 'found') return answer;
+  return { ...answer, release: destination.release, ...(restoration && { restoration }) };
 }
 
 export function useRoute(world: VerbWorld, request: RouteRequest, actor: string): Promise<VerbAnswer> {
@@ -224,42 +232,46 @@ async function submit(
   };
 }
 
-type Found = { readonly release: Release; readonly isNew: boolean };
+type Found = { readonly release: Release; readonly isNew: boolean; readonly values: ReleaseValues };
 
 async function releaseFor(world: VerbWorld, request: DeployRequest, actor: string): Promise<Found> {
   const { state } = world.controller;
   refuseConflicts(request);
   if (request.release !== undefined) {
     const known = releaseOf(state, request.release);
-    if (known) return { release: known, isNew: false };
+    if (known) return { release: known, isNew: false, values: noValues };
     throw new CrossfadeError(
       'unknown-release',
       `there is no release ${request.release}`,
       'see `crossfade releases`',
     );
   }
-  const content = await releaseContent(
-    { host: world.host, folder: world.folder, config: world.config() },
-    request,
-  );
+  const { content, values } = await releaseContent({ ...world, config: world.config() }, request);
   const newest = world.controller.state.releases.at(-1);
-  if (newest?.identity === content.identity) return { release: newest, isNew: false };
+  if (newest?.identity === content.identity) return { release: newest, isNew: false, values };
   const id = `r${world.controller.state.releases.length + 1}`;
-  return {
-    release: { ...content, id, createdAt: world.controller.clock.now(), createdBy: actor },
-    isNew: true,
-  };
+  const stamped = { ...content, id, createdAt: world.controller.clock.now(), createdBy: actor };
+  return { release: stamped, isNew: true, values };
 }
 
-/** Makes it durable, its commit pinned first. */
-export async function addRelease(world: VerbWorld, release: Release): Promise<void> {
-  await pinRelease(world.host, release);
-  const submitted = await world.controller.submit(created(release));
-  if (submitted.kind === 'accepted') return;
-  // Two deploys at once made the same number: the pin belongs to the one that was first.
-  const first = releaseOf(world.controller.state, release.id);
-  if (first) await pinRelease(world.host, first);
-  throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+/** K2: pin and sealed values are there before the release is. Two deploys at once take turns. */
+export function addRelease(world: VerbWorld, release: Release, values: ReleaseValues): Promise<void> {
+  const artifacts = new ArtifactStore(world.host, `${world.folder}/.crossfade`);
+  return world.sealed.inTurn(async () => {
+    if (releaseOf(world.controller.state, release.id)) {
+      throw new CrossfadeError(
+        'refused',
+        `${release.id} was made at the same time by somebody else`,
+        'try again',
+      );
+    }
+    if (release.source.kind === 'artifact') artifacts.expect(release.source);
+    await pinRelease(world.host, release, world.sealed.installation);
+    world.sealed.seal(release, values);
+    const submitted = await world.controller.submit(created(release));
+    if (submitted.kind === 'refused')
+      throw new CrossfadeError(submitted.code, submitted.text, submitted.hint);
+  });
 }
 
 function created(release: Release): Event {
@@ -267,9 +279,14 @@ function created(release: Release): Event {
 }
 
 /** A release that exists is deployed as it was made; what cannot be obeyed is refused, never passed over. */
-function refuseConflicts({ release, ref, path, routes, allowDirty }: DeployRequest): void {
-  const named = Object.entries({ release, ref, path }).filter(([, value]) => value !== undefined);
-  const made = [...(routes ? ['routes'] : []), ...(allowDirty ? ['allow-dirty'] : [])];
+function refuseConflicts(request: DeployRequest): void {
+  const { release, ref, path, artifact, routes, allowDirty, irreversible } = request;
+  const named = Object.entries({ release, ref, path, artifact }).filter(([, value]) => value !== undefined);
+  const made = [
+    ...(routes ? ['routes'] : []),
+    ...(allowDirty ? ['allow-dirty'] : []),
+    ...(irreversible ? ['irreversible'] : []),
+  ];
   const clash =
     named.length > 1 ? named.map(([name]) => name) : release && made.length > 0 ? ['release', ...made] : [];
   if (clash.length === 0) return;

@@ -1,6 +1,7 @@
 // The state of a service as people and programs read it: api/control's shapes, filled from the state and
 // from what the gateway said when it was asked just now.
-import type { EventLine, ReleaseView, RolloutView, StatusView } from '../api/control.ts';
+import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
+import type { Restoration } from '../api/releases.ts';
 import type { GatewayState } from '../api/route-table.ts';
 import { assertNever } from '../assert.ts';
 import type { Verdict } from '../guard/evidence.ts';
@@ -28,10 +29,13 @@ export type ViewParts = {
   readonly position: number;
   readonly gateway: GatewayState | undefined;
   readonly verdict: Verdict | undefined;
+  /** Of the newest rollout, if it went back. */
+  readonly restoration?: Restoration | undefined;
+  readonly warnings?: readonly string[];
 };
 
 export function statusOf(parts: ViewParts): StatusView {
-  const { state, at, pid, position, gateway, verdict } = parts;
+  const { state, at, pid, position, gateway } = parts;
   const stable = environmentWithRole(state, 'stable');
   const release = stable && releaseOf(state, state.environments[stable].release!);
   return {
@@ -41,7 +45,7 @@ export function statusOf(parts: ViewParts): StatusView {
     sentence: sentence(state, at),
     source: 'controller',
     environments: environmentNames.map((name) => environmentView(state, name, gateway)),
-    ...(state.rollout && { rollout: rolloutView(state.rollout, verdict, at, gateway?.overrides) }),
+    ...(state.rollout && { rollout: rolloutView(state.rollout, parts) }),
     overrides: (gateway?.overrides ?? []).map(({ id, kind, environment, reason }) => ({
       id,
       kind,
@@ -52,6 +56,7 @@ export function statusOf(parts: ViewParts): StatusView {
     gateway: gateway
       ? gatewayText(state, gateway)
       : 'does not answer; it goes on serving its last table if it runs',
+    warnings: [...(parts.warnings ?? [])],
     position,
     ...gatesOf(state, at),
     healing: { isOff: state.healing.isOff, acts: [...state.healing.acts] },
@@ -95,12 +100,8 @@ function environmentView(state: State, name: 'blue' | 'green', gateway: GatewayS
   };
 }
 
-function rolloutView(
-  rollout: Rollout,
-  verdict: Verdict | undefined,
-  at: number,
-  overrides: GatewayState['overrides'] | undefined,
-): RolloutView {
+function rolloutView(rollout: Rollout, parts: ViewParts): RolloutView {
+  const { verdict, at } = parts;
   const { phase } = rollout;
   const guards = verdict?.evidence ?? rollout.guards.evidence;
   const until = untilOf(phase);
@@ -118,7 +119,7 @@ function rolloutView(
       ? `${verdict.kind}: ${verdict.text}`
       : `${rollout.guards.verdict}: ${rollout.guards.text}`,
     guards: guards.map(({ guard, state, text }) => ({ guard, state, text })),
-    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, at, overrides) }),
+    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, parts) }),
     ...(rollout.approvals && { approvals: rollout.approvals.map((each) => ({ ...each })) }),
     ...(rollout.hookResults && { hooks: rollout.hookResults.map((each) => ({ ...each })) }),
   };
@@ -136,11 +137,10 @@ function untilOf(phase: Phase): number | undefined {
 
 function rollbackView(
   rollback: NonNullable<Rollout['rollback']>,
-  at: number,
-  overrides: GatewayState['overrides'] | undefined,
+  { at, gateway, restoration }: ViewParts,
 ): RolloutView['rollback'] {
   const { trigger, reason, actor, marks, leftConnections, sessions } = rollback;
-  const ids = overrides?.map((each) => each.id);
+  const ids = gateway?.overrides.map((each) => each.id);
   const since = (mark: number | undefined) => (mark === undefined ? undefined : mark - marks.triggered);
   const stopwatch = Object.fromEntries(
     Object.entries({
@@ -152,7 +152,8 @@ function rollbackView(
     }).filter(([, value]) => value !== undefined),
   );
   const criteria = rollbackCriteria(rollback, at, ids);
-  return { trigger, reason, actor, stopwatch, leftConnections, ...(sessions && { sessions }), criteria };
+  const more = { ...(sessions && { sessions }), ...(restoration && { restoration }) };
+  return { trigger, reason, actor, stopwatch, leftConnections, ...more, criteria };
 }
 
 /** What the rollout is doing, with the time that is left. */
@@ -199,25 +200,14 @@ function sentence(state: State, at: number): string {
   return `${state.environments[stable].release} serves 100 % from ${stable}`;
 }
 
-export function releaseViews(state: State): ReleaseView[] {
-  return state.releases.map((release) => ({
-    id: release.id,
-    createdAt: release.createdAt,
-    createdBy: release.createdBy,
-    source: sourceText(release),
-    routes: routesInForce(state, release).map((each) => each.name),
-    flags: flagsInForce(state, release),
-    state: releaseState(state, release.id),
-  }));
-}
-
-export function sourceText(release: Release): string {
-  const { source } = release;
+export function sourceText({ source }: Pick<Release, 'source'>): string {
   switch (source.kind) {
     case 'git':
       return `${source.commit.slice(0, 10)} (${source.ref})`;
     case 'folder':
       return source.path;
+    case 'artifact':
+      return `${source.name} (${source.sha256.slice(0, 10)})`;
     case 'url':
       return source.url;
     case 'command':
@@ -227,7 +217,8 @@ export function sourceText(release: Release): string {
   }
 }
 
-function releaseState(state: State, id: string): string {
+/** What became of a release, in a few words. */
+export function releaseState(state: State, id: string): string {
   const name = environmentNames.find((each) => state.environments[each].release === id);
   const role = name && state.environments[name].role;
   if (role && role !== 'empty') return `${role} in ${name}`;

@@ -11,6 +11,7 @@ export type ReleaseSpec = {
   readonly source:
     | { readonly kind: 'git'; readonly repository: string; readonly commit: string }
     | { readonly kind: 'folder'; readonly path: string }
+    | { readonly kind: 'artifact'; readonly sha256: string }
     | { readonly kind: 'url'; readonly url: string }
     | { readonly kind: 'command'; readonly command: string; readonly folder: string };
   /** Runs once in the materialised folder; a release is built once. */
@@ -20,6 +21,8 @@ export type ReleaseSpec = {
   /** Folder of the app inside the source, '.' by default. */
   readonly folder?: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Why values that belong into `env` cannot be read: without them nothing new is started. */
+  readonly unreadable?: string;
   readonly instances: number;
   readonly health: HealthSpec;
 };
@@ -50,7 +53,7 @@ export type PrepareProgress =
   | { readonly kind: 'instance-planned'; readonly plan: InstancePlan };
 
 export type PrepareFailure =
-  'materialise' | 'build' | 'start' | 'crashed' | 'never-ready' | 'wrong-release' | 'cancelled';
+  'values' | 'materialise' | 'build' | 'start' | 'crashed' | 'never-ready' | 'wrong-release' | 'cancelled';
 
 export type PrepareResult =
   | {

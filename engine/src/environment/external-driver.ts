@@ -127,6 +127,7 @@ export class ExternalDriver implements EnvironmentDriver {
     const markerPath = `${this.#stateFolder}/external/${release}.json`;
     const known = this.#knownUrl(markerPath, command);
     if (known !== undefined) return { url: known };
+    if (spec.unreadable !== undefined) return failed('values', spec.unreadable);
     const logPath = `${this.#stateFolder}/logs/${release}-deploy.log`;
     for (const name of ['external', 'logs']) this.#host.files.makeFolder(`${this.#stateFolder}/${name}`);
     await record({ kind: 'activity', text: `${release}: deploying (${command})` });

@@ -117,6 +117,7 @@ export class ProcessDriver implements EnvironmentDriver {
     const instances = await this.#adopted(request);
     for (const { plan, identity } of instances) await say(`${plan.nonce}: adopted process ${identity.pid}`);
     if (instances.length < spec.instances) {
+      if (spec.unreadable !== undefined) return unreadable(spec.unreadable);
       const made = await this.#releases.ready(spec, say, signal);
       if (made.kind === 'failed') return made;
       while (instances.length < spec.instances) {
@@ -223,6 +224,10 @@ export class ProcessDriver implements EnvironmentDriver {
   async #endAll(plans: readonly InstancePlan[], graceMs: number): Promise<void> {
     await Promise.all(plans.map((plan) => this.#processes.end(plan, graceMs)));
   }
+}
+
+function unreadable(text: string): PrepareResult {
+  return { kind: 'failed', failure: 'values', text, logTail: [] };
 }
 
 function cancelled({ release }: ReleaseSpec): PrepareResult {

@@ -4,6 +4,7 @@
 // K3: so `ready` may be called again after any crash. A worktree keeps its commit from git's gc while it is
 // here; the ref that pins the release for good is made with the release, not here.
 import { writeDurably, type Host, type RunResult } from '../host.ts';
+import { extractArtifact } from './artifact-folder.ts';
 import { linkDependencies } from './dependency-links.ts';
 import type { PrepareFailure, ReleaseSpec } from './environment-driver.ts';
 import { lastLines, logTail } from './log-file.ts';
@@ -91,12 +92,23 @@ export class ReleaseFolders {
         await say(`${release}: copied ${source.path}`);
         break;
       }
+      case 'artifact': {
+        const archive = `${this.#stateFolder}/artifacts/${source.sha256}.tgz`;
+        const complaint = await extractArtifact(this.#host, archive, this.#folder(release), signal);
+        if (complaint !== undefined) {
+          return failed('materialise', `the artifact of ${release} cannot be unpacked: ${complaint}`);
+        }
+        await say(`${release}: unpacked ${source.sha256.slice(0, 12)}`);
+        break;
+      }
       default:
         return failed('materialise', `a ${source.kind} is no source for processes of this machine`);
     }
     if (app !== '.' && this.#host.files.list(this.#appFolder(spec)).length === 0) {
       return failed('materialise', `folder ${app} is not in ${release}`);
     }
+    // An artifact brings its packages, or its build installs them.
+    if (source.kind === 'artifact') return undefined;
     const from = source.kind === 'git' ? source.repository : source.path;
     const links = { source: from, release: this.#folder(release), app, signal };
     for (const linked of await linkDependencies(this.#host, links)) {
@@ -176,6 +188,7 @@ export class ReleaseFolders {
     files.remove(this.#markerPath(release));
     const folder = this.#stateFolder;
     const args = ['-rf', this.#folder(release), `${this.#folder(release)}.tar`];
+    for (const rest of ['names', 'list']) args.push(`${this.#folder(release)}.${rest}`);
     await processes.run({ command: 'rm', args, folder, timeoutMs: materialiseTimeoutMs });
     // The folder is gone whatever git says; a repository that is gone as well has nothing to prune.
     if (repository !== undefined) await this.#git(repository, ['worktree', 'prune']);

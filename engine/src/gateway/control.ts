@@ -26,7 +26,9 @@ const listenerLimitBytes = 1024 * 1024;
 const listenerLimit = 16;
 
 /** Headers of relayed endpoints by release and route name. Never logged, never stored. */
-export const relaySecrets = z.record(z.string(), z.record(z.string(), z.record(z.string(), z.string())));
+const relayHeaders = z.record(z.string(), z.record(z.string(), z.string()));
+/** By release and route; null keeps what is known of that release. */
+export const relaySecrets = z.record(z.string(), relayHeaders.nullable());
 export type RelaySecrets = z.infer<typeof relaySecrets>;
 
 const overrideRequest = override.partial({ id: true, at: true });
@@ -118,7 +120,7 @@ function answer(
       return withJson(body, relaySecrets, (secrets) => {
         calls.giveSecrets(secrets);
         sendJson(response, 200, {
-          routes: Object.values(secrets).flatMap((each) => Object.keys(each)).length,
+          routes: Object.values(secrets).flatMap((each) => Object.keys(each ?? {})).length,
         });
       });
     case 'PUT /v1/status':

@@ -23,6 +23,7 @@ export type Release = {
   readonly source:
     | { readonly kind: 'git'; readonly repository: string; readonly commit: string; readonly ref: string }
     | { readonly kind: 'folder'; readonly path: string }
+    | { readonly kind: 'artifact'; readonly sha256: string; readonly name: string }
     | { readonly kind: 'url'; readonly url: string }
     | { readonly kind: 'command'; readonly command: string; readonly folder: string };
   readonly app: {
@@ -54,6 +55,16 @@ export type Release = {
     Record<string, Readonly<Record<string, { env: string } | { value: string }>>>
   >;
   readonly flags: Flags;
+  /**
+   * Names of the environment values that were sealed with it, each with a keyed hash; absent in releases from
+   * before values were sealed.
+   */
+  readonly values?: {
+    readonly env: Readonly<Record<string, string>>;
+    /** Those that only headers of relayed endpoints use. */
+    readonly relay: Readonly<Record<string, string>>;
+    readonly isEncrypted: boolean;
+  };
   readonly cohort: readonly CohortSource[];
   /** How long a page's own assets and calls stay on the release that made the page. */
   readonly skewPinMs?: number;

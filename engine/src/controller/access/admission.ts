@@ -134,16 +134,17 @@ const safeHeaders = {
   'referrer-policy': 'no-referrer',
 };
 
-const reads = new Set(['/v1/status', '/v1/releases', '/v1/events']);
+const reads = new Set(['/v1/status', '/v1/releases', '/v1/events', '/v1/diff']);
 
 /** What a request asks for; undefined for what is not there. */
 export function actionOf(method: string, path: string): Action | undefined {
   if (path === '/login') return 'read';
-  const name = /^\/v1\/([a-z-]{1,40})(?:\/[a-z-]{1,40})?$/.exec(path)?.[1] ?? '';
+  const name = /^\/v1\/([a-z-]{1,40})(?:\/[\w-]{1,64})?$/.exec(path)?.[1] ?? '';
   if (method === 'GET' || method === 'HEAD') {
     if (name === 'audit' || name === 'tokens' || name === 'logs') return name;
-    return reads.has(path) ? 'read' : undefined;
+    return reads.has(path) || name === 'releases' || name === 'artifacts' ? 'read' : undefined;
   }
+  if (method === 'PUT') return name === 'artifacts' ? 'deploy' : undefined;
   if (method !== 'POST') return undefined;
   if (path === '/v1/codes') return 'read';
   return isAction(name) && name !== 'read' && name !== 'audit' ? name : undefined;
@@ -163,7 +164,9 @@ function askingOf(context: Asked): Asking {
 /** A page of another origin can send a form without asking; it cannot send this. */
 function requireJson(context: Asked, isSocket: boolean): void {
   if (isSocket || context.req.method === 'GET' || context.req.method === 'HEAD') return;
-  if (/^application\/json\s*(;|$)/i.test(context.req.header('content-type') ?? '')) return;
+  const type = context.req.header('content-type') ?? '';
+  if (/^application\/json\s*(;|$)/i.test(type)) return;
+  if (context.req.method === 'PUT' && type === 'application/gzip') return;
   throw new CrossfadeError('wrong-media', 'the content type is not application/json', 'send JSON and say so');
 }
 

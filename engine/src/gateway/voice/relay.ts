@@ -38,7 +38,10 @@ export class Relay {
   }
 
   giveSecrets(secrets: RelaySecrets): void {
-    this.#secrets = secrets;
+    const known = this.#secrets;
+    this.#secrets = Object.fromEntries(
+      Object.entries(secrets).map(([release, headers]) => [release, headers ?? known[release] ?? null]),
+    );
   }
 
   accept(request: IncomingMessage, socket: Duplex, ahead: Buffer, address: string, name: string): void {
