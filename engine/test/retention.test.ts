@@ -10,7 +10,8 @@ import { releasesToKeep } from '../src/controller/housekeeping.ts';
 import { archiveBrokenAt } from '../src/controller/journal-archive.ts';
 import { SqliteJournal } from '../src/controller/journal-sqlite.ts';
 import { nodeHost } from '../src/host-node.ts';
-import { initialState, type Release } from '../src/rollout/rollout.ts';
+import type { Release } from '../src/rollout/release.ts';
+import { initialState } from '../src/rollout/rollout.ts';
 import { makeReleaseStage, printed, releaseConfig } from './release-stage.ts';
 
 const { files } = nodeHost();

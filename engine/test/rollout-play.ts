@@ -4,7 +4,8 @@ import { decide, type Decision } from '../src/rollout/decide.ts';
 import type { Event } from '../src/rollout/events.ts';
 import { outstanding } from '../src/rollout/outstanding.ts';
 import { canarySteps } from '../src/rollout/plan.ts';
-import { initialState, type Release, type State } from '../src/rollout/rollout.ts';
+import type { Release } from '../src/rollout/release.ts';
+import { initialState, type State } from '../src/rollout/rollout.ts';
 
 export const actor = 'test';
 

@@ -3,9 +3,11 @@
 import type { AdoptRequest, VerbAnswer } from '../api/control.ts';
 import { CrossfadeError } from '../errors.ts';
 import { fullSteps } from '../rollout/plan.ts';
-import { stableRelease, unfinished, type Release } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
+import { stableRelease, unfinished } from '../rollout/rollout.ts';
 import { adoptedContent } from './release-source.ts';
-import { addRelease, simple, stamp, type VerbWorld } from './verbs.ts';
+import { addRelease } from './release-making.ts';
+import { simple, stamp, type VerbWorld } from './verbs.ts';
 
 export async function adopt(world: VerbWorld, request: AdoptRequest, actor: string): Promise<VerbAnswer> {
   const { controller } = world;

@@ -15,7 +15,6 @@ import { perform, type EffectWorld } from './effects.ts';
 import { EffectRunner } from './effect-runner.ts';
 import type { Freeze } from '../rollout/gates.ts';
 import type { Journal } from './journal.ts';
-import type { PublicStatus } from './gateway-link.ts';
 import { publicStatus } from './public-status.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { Watch, type WatchWorld } from './watch.ts';
@@ -116,8 +115,8 @@ export class Controller {
     this.#runner.start(outstanding(this.#state));
     void this.#watch.run(this.#stopping.signal);
     void this.#followSamples();
-    void this.#publishStatusLoop();
-    void this.#freezeLoop();
+    void this.#repeat(() => this.#publishStatus(), 5_000, 'status-not-published');
+    void this.#repeat(() => this.noteFreezes(), 1_000, 'freezes-not-read');
   }
 
   /** Stops deciding; what runs goes on running. */
@@ -272,28 +271,20 @@ export class Controller {
     }
   }
 
-  async #freezeLoop(): Promise<void> {
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await this.noteFreezes().catch((error: unknown) => {
-        this.#options.log('freezes-not-read', { text: errorText(error) });
-      });
-      await pause(this.#host.clock, 1_000, signal);
-    }
+  /** Also looks for overrides: somebody may have asked the gateway while this process hung. */
+  async #publishStatus(): Promise<void> {
+    await this.#adoptOverrides(await this.#options.gateway.state());
+    await this.#options.gateway.publishStatus(publicStatus(this.#state, this.#host.clock.now()));
   }
 
-  /** Also looks for overrides: somebody may have asked the gateway while this process hung. */
-  async #publishStatusLoop(): Promise<void> {
+  /** Again and again until the end; what fails is logged and tried at its next turn. */
+  async #repeat(act: () => Promise<void>, everyMs: number, failure: string): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      try {
-        await this.#adoptOverrides(await this.#options.gateway.state());
-        const status: PublicStatus = publicStatus(this.#state, this.#host.clock.now());
-        await this.#options.gateway.publishStatus(status);
-      } catch (error) {
-        if (!signal.aborted) this.#options.log('status-not-published', { text: errorText(error) });
-      }
-      await pause(this.#host.clock, 5_000, signal);
+      await act().catch((error: unknown) => {
+        if (!signal.aborted) this.#options.log(failure, { text: errorText(error) });
+      });
+      await pause(this.#host.clock, everyMs, signal);
     }
   }
 }

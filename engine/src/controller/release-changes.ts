@@ -2,7 +2,8 @@
 // values as hashes), and what differs between two, as rows. Pure. One list serves `crossfade releases rN`,
 // `crossfade diff`, what a rollback restores, and what was edited on disk since.
 import type { ReleaseChange } from '../api/releases.ts';
-import { flagsInForce, routesInForce, type Overlay, type Release, type State } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
+import { flagsInForce, routesInForce, type Overlay, type State } from '../rollout/rollout.ts';
 import { sourceText } from './views.ts';
 
 /** Everything of a release that can differ; `source` is left out where code is not compared. */

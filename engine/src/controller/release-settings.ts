@@ -6,7 +6,7 @@ import { planFor } from '../api/plan.ts';
 import type { SpeechRoute } from '../api/route-table.ts';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
-import type { Release } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
 
 export type ReleaseSettings = Omit<
   Release,

@@ -10,7 +10,7 @@ import type { Host } from '../host.ts';
 import type { Compared } from './release-changes.ts';
 import { git, resolveCommit, type CommitOrigin } from './release-commit.ts';
 import { settingsOf } from './release-settings.ts';
-import type { Release } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
 import { presentValues, type ReleaseValues } from './release-values.ts';
 import type { SealedFiles } from './sealed-files.ts';
 

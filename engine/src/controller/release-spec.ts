@@ -2,7 +2,8 @@
 // relayed endpoints, as they were sealed. Values are given to the process or to the gateway, and never
 // journaled.
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
-import { environmentNames, releaseOf, type Release, type State } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
+import { environmentNames, releaseOf, type State } from '../rollout/rollout.ts';
 import type { RelaySecrets } from './gateway-link.ts';
 import type { ReleaseValues } from './release-values.ts';
 import type { Opened } from './sealed-files.ts';

@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Files } from '../host.ts';
-import type { Release } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
 
 /** By name: what the app's process gets, and what only the headers of relayed endpoints need. */
 export type ReleaseValues = {

@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import type { ReleaseDetail, ReleaseDiff, ReleaseView } from '../api/releases.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import { flagsInForce, releaseOf, routesInForce, type Release, type State } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
+import { flagsInForce, releaseOf, routesInForce, type State } from '../rollout/rollout.ts';
 import { changesBetween, changeText, sectionsOf, withOverlay } from './release-changes.ts';
 import { git } from './release-commit.ts';
 import { lacksOf, type RestorationWorld } from './restoration.ts';

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { writeDurably, type Host } from '../host.ts';
-import type { Release } from '../rollout/rollout.ts';
+import type { Release } from '../rollout/release.ts';
 import { fileValues, type ReleaseValues } from './release-values.ts';
 
 export type Opened =

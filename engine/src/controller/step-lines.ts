@@ -1,13 +1,13 @@
 // What a verb leads to, in words: one line a step, in the order in which they happen. People read them
 // before and after they decide, so they say what the rollout machine does, not what was asked.
 import type { Config } from '../config.ts';
+import type { Release } from '../rollout/release.ts';
 import {
   flagsInForce,
   releaseOf,
   routesInForce,
   stableRelease,
   unfinished,
-  type Release,
   type State,
   type Step,
 } from '../rollout/rollout.ts';

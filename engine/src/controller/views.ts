@@ -8,6 +8,7 @@ import type { Verdict } from '../guard/evidence.ts';
 import { rollbackCriteria } from '../rollout/criteria.ts';
 import type { Event } from '../rollout/events.ts';
 import { activeLock } from '../rollout/gates.ts';
+import type { Release } from '../rollout/release.ts';
 import {
   environmentNames,
   environmentWithRole,
@@ -16,7 +17,6 @@ import {
   routesInForce,
   unfinished,
   type Phase,
-  type Release,
   type Rollout,
   type State,
 } from '../rollout/rollout.ts';

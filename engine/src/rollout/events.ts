@@ -5,7 +5,8 @@ import type { EnvironmentName, Override, SessionPolicy } from '../api/route-tabl
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { Freeze } from './gates.ts';
 import type { Hooks } from './hooks.ts';
-import type { InstanceState, Release, Step } from './rollout.ts';
+import type { Release } from './release.ts';
+import type { InstanceState, Step } from './rollout.ts';
 
 type Request = {
   readonly at: number;

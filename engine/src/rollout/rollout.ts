@@ -1,77 +1,12 @@
 // The state of one service: its releases, its two environments and the newest rollout, as plain data.
 // Only `decide` makes a new one (K1); everything here can be written to the journal and read back.
-import type {
-  CohortSource,
-  EnvironmentName,
-  Flags,
-  Override,
-  SessionPolicy,
-  SpeechRoute,
-} from '../api/route-table.ts';
+import type { EnvironmentName, Flags, Override, SessionPolicy, SpeechRoute } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { QueuedDeploy } from './advance.ts';
 import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
-
-/** Immutable, numbered r1, r2 …: all that a rollback must bring back together (K10). */
-export type Release = {
-  readonly id: string;
-  /** Wall time, ms. */
-  readonly createdAt: number;
-  readonly createdBy: string;
-  readonly source:
-    | { readonly kind: 'git'; readonly repository: string; readonly commit: string; readonly ref: string }
-    | { readonly kind: 'folder'; readonly path: string }
-    | { readonly kind: 'artifact'; readonly sha256: string; readonly name: string }
-    | { readonly kind: 'url'; readonly url: string }
-    | { readonly kind: 'command'; readonly command: string; readonly folder: string };
-  readonly app: {
-    readonly build?: string;
-    readonly start?: string;
-    readonly folder: string;
-    readonly instances: number;
-    readonly driver: 'process' | 'external';
-    readonly envFile?: string;
-    readonly graceMs: number;
-    /** An instance whose processes together hold more is replaced. */
-    readonly memoryMaxBytes?: number;
-    /** How far an environment that is slow may grow, instances. */
-    readonly scaleMax?: number;
-  };
-  readonly health: {
-    readonly path: string;
-    readonly release: string;
-    readonly instance: string;
-    readonly intervalMs: number;
-    readonly timeoutMs: number;
-    readonly readyMs: number;
-  };
-  readonly routes: readonly SpeechRoute[];
-  /**
-   * Names of environment variables whose values go into the headers of relayed endpoints; never the values.
-   */
-  readonly routeHeaders: Readonly<
-    Record<string, Readonly<Record<string, { env: string } | { value: string }>>>
-  >;
-  readonly flags: Flags;
-  /**
-   * Names of the environment values that were sealed with it, each with a keyed hash; absent in releases from
-   * before values were sealed.
-   */
-  readonly values?: {
-    readonly env: Readonly<Record<string, string>>;
-    /** Those that only headers of relayed endpoints use. */
-    readonly relay: Readonly<Record<string, string>>;
-    readonly isEncrypted: boolean;
-  };
-  readonly cohort: readonly CohortSource[];
-  /** How long a page's own assets and calls stay on the release that made the page. */
-  readonly skewPinMs?: number;
-  readonly reversible: boolean;
-  /** sha256 of everything above that makes two releases the same. */
-  readonly identity: string;
-};
+import type { Release } from './release.ts';
 
 export type EnvironmentRole = 'stable' | 'candidate' | 'standby' | 'empty';
 
