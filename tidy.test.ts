@@ -307,8 +307,6 @@ const rules: readonly Rule[] = [
       'engine/sim/story.ts': 'the seeded script of one simulated rollout, a chain of small acts',
       'engine/src/gateway/egress/connection.ts': 'one connection, whose states share all of its fields',
       'speech/src/local/speechmatics-conversation.ts': 'one conversation, a step a method',
-      'engine/src/rollout/progress.ts':
-        'the whole life of a rollout in one decision, read from top to bottom',
       'engine/src/controller/effects.ts': 'one function for each effect of the machine',
       'speech/src/session.ts': 'the public face of the package: options, events and verbs of one noun',
       'speech/src/carrier.ts': 'ownership and failure of epochs, which share all of their state',

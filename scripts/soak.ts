@@ -1,5 +1,5 @@
-// `npm run soak [-- voice | fuzz [SEED] | crash-points]`: the long forms of what the tests hold short. Each prints its
-// figures as one line of JSON, or ends with 1 and what went wrong.
+// `npm run soak [-- voice | fuzz [SEED] | crash-points]`: the long forms of what the tests hold short. Each
+// prints its figures as one line of JSON, or ends with 1 and what went wrong.
 import assert from 'node:assert/strict';
 import { fuzzControl } from '../engine/test/control-fuzz-run.ts';
 import { crashPoints, stories } from '../engine/test/crash-points.ts';
