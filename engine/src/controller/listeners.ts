@@ -88,6 +88,11 @@ function prepared<T extends Server | SecureServer>(server: T): T {
   });
   // What a client expects beyond 100-continue is not given, and no reason to answer without a body.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // Behind another request it has no place on the wire yet, and would land inside that one's answer.
+    if (response.socket) response.writeContinue();
+    server.emit('request', request, response);
+  });
   server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
     refuseRaw(socket, 'not-found', 'no proxy'),
   );
