@@ -77,6 +77,10 @@ export const rollbackRequest = z.strictObject({
   to: z.string().max(100),
   /** Id of the same wish at the gateway: whoever is second does nothing. */
   request: z.string().max(100).optional(),
+  /** Do not wait for the proof of a target that has to be started again. */
+  now: z.boolean().optional(),
+  /** Cut what keeps the place busy that the target needs, this long (ms) after emptying began. */
+  cutAfterMs: z.number().min(0).optional(),
   dryRun: z.boolean().optional(),
 });
 export type RollbackRequest = z.infer<typeof rollbackRequest>;

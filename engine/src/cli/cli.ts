@@ -190,6 +190,8 @@ function addTraffic(program: Command, done: Done): void {
     });
   withRun(program.command('rollback [reason] [to]'))
     .description('go back at once: code, configuration, flags and speech routes together')
+    .option('--now', 'do not wait for the proof of a release that must be started again')
+    .option('--cut-after <duration>', 'cut what keeps the place busy that it needs')
     .addHelpText(
       'after',
       examples([

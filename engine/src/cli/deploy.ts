@@ -71,7 +71,8 @@ export function percentOf(text: string): number {
   );
 }
 
-function cutAfterOf(text: string): number {
+/** `30s` → ms. */
+export function cutAfterOf(text: string): number {
   const ms = durationMs(text);
   if (ms !== undefined) return ms;
   throw new CrossfadeError(

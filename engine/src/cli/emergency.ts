@@ -18,7 +18,13 @@ import { print, printJson, say } from './render.ts';
 import type { VerbOptions } from './verb.ts';
 
 /** `request`: the id under which controller and gateway know the same wish. */
-export type Wish = { readonly reason: string; readonly to: string; readonly request: string };
+export type Wish = {
+  readonly reason: string;
+  readonly to: string;
+  readonly request: string;
+  readonly now?: boolean;
+  readonly cutAfterMs?: number;
+};
 
 type Call = (method: string, path: string, body?: object) => Promise<unknown>;
 type Target = Pick<ServiceTable['stable'], 'environment' | 'release'>;

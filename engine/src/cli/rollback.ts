@@ -3,6 +3,7 @@
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { controlClient, findFolder, isLocal, project } from './connection.ts';
+import { cutAfterOf } from './deploy.ts';
 import { emergency, type Wish } from './emergency.ts';
 import { printJson, say } from './render.ts';
 import { runVerb, showVerb, type VerbOptions } from './verb.ts';
@@ -11,10 +12,12 @@ const promptMs = 100;
 /** How long a controller that hangs is waited for: the gateway has long acted. */
 const answerLimitMs = 10_000;
 
+export type RollbackOptions = VerbOptions & { readonly now?: boolean; readonly cutAfter?: string };
+
 export async function rollback(
   reason: string | undefined,
   to: string | undefined,
-  options: VerbOptions,
+  options: RollbackOptions,
 ): Promise<ExitCode> {
   if (reason !== undefined && to === undefined && /^(r[1-9][0-9]*|previous)$/.test(reason)) {
     throw new CrossfadeError(
@@ -24,7 +27,13 @@ export async function rollback(
     );
   }
   await refuseRouteAsReason(reason, to, options);
-  const wish = { reason: reason ?? '', to: to ?? 'previous' };
+  const { now, cutAfter } = options;
+  const wish = {
+    reason: reason ?? '',
+    to: to ?? 'previous',
+    ...(now && { now }),
+    ...(cutAfter !== undefined && { cutAfterMs: cutAfterOf(cutAfter) }),
+  };
   if (!isLocal(options)) return runVerb('rollback', wish, options, true);
   if (options.dryRun) {
     return runVerb('rollback', wish, options, true).catch((error: unknown) =>

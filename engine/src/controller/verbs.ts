@@ -137,13 +137,15 @@ export async function rollback(
   const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
   const restoration =
     destination.kind === 'found' ? restorationAhead(world, state, destination.release) : undefined;
-  const { reason, to, request: id } = request;
+  const { reason, to, request: id, now, cutAfterMs } = request;
   const event = {
     kind: 'rollback-requested',
     reason,
     to,
     isEmergency: false,
     ...(id !== undefined && { request: id }),
+    ...(now && { isNow: true }),
+    ...(cutAfterMs !== undefined && { cutAfterMs }),
     ...stamp(world, actor),
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);

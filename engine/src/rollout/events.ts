@@ -54,6 +54,10 @@ export type VerbEvent = Request &
         readonly isEmergency: boolean;
         /** Id of an override that may stand for the same wish: whoever is second does nothing. */
         readonly request?: string;
+        /** Move traffic before the target is proven through the gateway: an operator's override of K9. */
+        readonly isNow?: boolean;
+        /** Cut what keeps the place busy that the target needs. */
+        readonly cutAfterMs?: number;
       }
     | { readonly kind: 'route-use-requested'; readonly route: string }
   );

@@ -95,6 +95,7 @@ function environmentReady(state: State, event: Result<'environment-ready'>): Sta
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'starting') return state;
   const ready = markReady(state, event.environment, event.nonces);
+  if (rollout.kind === 'rollback' && rollout.isNow) return backToTarget(ready, rollout, event.at);
   if (rollout.kind !== 'first')
     return withPhase(ready, { kind: 'preparing', stage: 'proving', since: event.at });
   const stable = becomeStable(
@@ -126,8 +127,13 @@ function proven(state: State, event: Result<'environment-proven'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'proving') return state;
   if (rollout.kind !== 'rollback') return advance(state, 0, event.at);
+  return backToTarget(state, rollout, event.at);
+}
+
+/** A rollback that had to start its target again: the stopwatch goes on from its trigger. */
+function backToTarget(state: State, rollout: Rollout, at: number): State {
   const { marks, ...wish } = rollout.rollback!;
-  return swapAndRollBack(state, { ...wish, at: event.at, marks: { triggered: marks.triggered } });
+  return swapAndRollBack(state, { ...wish, at, marks: { triggered: marks.triggered } });
 }
 
 function proofFailed(state: State, event: Result<'proof-failed'>): State {

@@ -19,8 +19,17 @@ export function rollback(state: State, event: Request): VerbOutcome {
   const destination = rollbackDestination(state, event.to);
   if (destination.kind === 'none') return refused('unknown-destination', destination.text, destination.hint);
   const { release } = destination;
-  const trigger = event.isEmergency ? 'emergency' : 'operator';
-  const cause = { trigger, reason, actor, at, ...(request !== undefined && { request }) } as const;
+  const trigger = event.isEmergency ? ('emergency' as const) : ('operator' as const);
+  const { isNow, cutAfterMs } = event;
+  const cause = {
+    trigger,
+    reason,
+    actor,
+    at,
+    ...(request !== undefined && { request }),
+    ...(isNow && { isNow }),
+    ...(cutAfterMs !== undefined && { cutAfterMs }),
+  } as const;
   if (rollout) return whileRolling(state, rollout, release, cause, event.to === 'previous');
   if (release === stableRelease(state)) {
     return refused('refused', `${release} already serves the service`, 'see `crossfade releases`');

@@ -12,6 +12,8 @@ export type RollbackCause = {
   readonly at: number;
   readonly thenTo?: string;
   readonly request?: string;
+  readonly isNow?: boolean;
+  readonly cutAfterMs?: number;
   /** What the gateway had done already. */
   readonly marks?: Pick<Marks, 'triggered' | 'weights'>;
 };
@@ -39,6 +41,7 @@ function enterRollback(state: State, cause: RollbackCause): State {
   return withRollout(
     { ...state, rolledBackFrom: blamed },
     {
+      ...(cause.isNow && { isNow: true }),
       phase: { kind: 'rolling-back', stage: 'weights', since: cause.at },
       rollback: {
         trigger,
@@ -87,7 +90,7 @@ export function finishRollback(state: State, at: number, leftConnections: number
   if (thenTo === undefined || !releaseOf(state, thenTo)) return emptied;
   const { trigger, reason, actor, request } = rollout.rollback;
   const wish = { trigger, reason, actor, ...(request !== undefined && { request }) };
-  return openRollbackTo(emptied, thenTo, { ...wish, at });
+  return openRollbackTo(emptied, thenTo, { ...wish, at, ...(rollout.isNow && { isNow: true }) });
 }
 
 /** A rollback to a release that is not the other side of a running rollout; warm targets serve at once. */
@@ -101,6 +104,8 @@ export function openRollbackTo(state: State, release: string, cause: Omit<Rollba
     sessions: 'hand-over',
     at: cause.at,
     actor: cause.actor,
+    ...(cause.isNow && { isNow: true }),
+    ...(cause.cutAfterMs !== undefined && { cutAfterMs: cause.cutAfterMs }),
     ...(state.rollout?.hooks && { hooks: state.rollout.hooks }),
   });
   // Its own `thenTo` is this very rollback: kept, it would begin again for ever.
@@ -110,6 +115,7 @@ export function openRollbackTo(state: State, release: string, cause: Omit<Rollba
     rollback: { ...wish, marks, leftConnections: 0 },
   });
   const target = Object.values(state.environments).find((each) => each.release === release);
-  const isReady = target?.role === 'standby' && target.instances.some((each) => each.state === 'ready');
+  const enough = cause.isNow ? ['ready', 'unready'] : ['ready'];
+  const isReady = target?.role === 'standby' && target.instances.some((each) => enough.includes(each.state));
   return isReady ? swapAndRollBack(known, { ...wish, at, marks }) : known;
 }

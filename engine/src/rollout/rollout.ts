@@ -141,6 +141,8 @@ export type Rollout = {
   /** Who approves must not be who deployed. */
   readonly fourEyes?: boolean;
   readonly approvals?: readonly Approval[];
+  /** A rollback that does not wait for its target's proof through the gateway, as an operator said. */
+  readonly isNow?: boolean;
   /** Why freezes do not hold it, as an operator said. */
   readonly breakGlass?: string;
   readonly phase: Phase;

@@ -16,7 +16,7 @@ import {
 import { decide } from './decide.ts';
 import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
-import type { State } from './rollout.ts';
+import { stableRelease, type State } from './rollout.ts';
 import { tableOf, weightPercent } from './table.ts';
 
 function completed(state: State, id: string, at: number): State {
@@ -131,4 +131,31 @@ test('attempts to bring a dead instance back leave no records behind', () => {
   }
   assert.equal(state.environments.blue.instances.length, 1);
   assert.ok(outstanding(state).some((each) => each.kind === 'revive'));
+});
+
+test('a rollback to a release that is gone starts and proves it first, or with --now does not', () => {
+  let state = settle(deployed(serving(), 'r2', 'full', 0), 0);
+  state = settle(fire(state, 'bake', 5_000), 5_000);
+  state = settle(fire(state, 'standby', 65_000), 65_000);
+  assert.equal(state.environments.blue.release, undefined, 'the standby is gone');
+  const ready = (from: State): State => {
+    const effect = outstanding(from).find((each) => each.kind === 'prepare')!;
+    return perform(from, effect, 70_010);
+  };
+  const careful = ready(next(state, rollbackTo('r1', 70_000)));
+  assert.equal(careful.rollout!.phase.kind, 'preparing');
+  assert.equal(stableRelease(careful), 'r2', 'no traffic moves before the proof');
+  const now = ready(next(state, { ...rollbackTo('r1', 70_000), isNow: true } as Event));
+  assert.equal(now.rollout!.phase.kind, 'rolling-back');
+  assert.equal(stableRelease(now), 'r1');
+});
+
+test('with --now a standby that fails its health is gone to all the same', () => {
+  let state = settle(deployed(serving(), 'r2', 'full', 0), 0);
+  state = settle(fire(state, 'bake', 5_000), 5_000);
+  const { nonce } = state.environments.blue.instances[0]!;
+  state = next(state, { kind: 'instance-changed', environment: 'blue', nonce, state: 'unready', at: 5_100 });
+  assert.equal(next(state, rollbackTo('previous', 6_000)).rollout!.phase.kind, 'preparing');
+  const now = next(state, { ...rollbackTo('previous', 6_000), isNow: true } as Event);
+  assert.equal(now.rollout!.phase.kind, 'rolling-back');
 });

@@ -17,7 +17,16 @@ const noGuards = { verdict: 'continue', text: 'nothing measured yet', evidence: 
 
 export type RolloutRequest = Pick<
   Rollout,
-  'kind' | 'steps' | 'bakeMs' | 'standbyMs' | 'sessions' | 'guardLimits' | 'hooks' | 'fourEyes' | 'breakGlass'
+  | 'kind'
+  | 'isNow'
+  | 'steps'
+  | 'bakeMs'
+  | 'standbyMs'
+  | 'sessions'
+  | 'guardLimits'
+  | 'hooks'
+  | 'fourEyes'
+  | 'breakGlass'
 > & {
   readonly release: string;
   readonly at: number;
