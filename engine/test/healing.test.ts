@@ -71,6 +71,27 @@ test('an instance that hangs is replaced, and one that healing must leave alone 
   assert.match(healing!.acts.at(-1)!.text, /is replaced: health fails for 10 s/);
 });
 
+test('an instance that died comes back although another one hangs', async () => {
+  const config = defaultConfig
+    .replace('grace: 2s', 'grace: 2s, instances: 2')
+    .replace('interval: 200ms', 'interval: 200ms, timeout: 500ms');
+  await using stage = await Stage.make(config);
+  stage.write('server.mjs', app);
+  await stage.commit('two');
+  await stage.up();
+  await stage.must('deploy', 'full');
+  await stage.must('healing', 'off');
+  const hung = (await stage.ask('/hang')).body;
+  await stage.when((seen) => seen.environments[0]!.instances.some((each) => each.state === 'unready'));
+  const other = (await stage.status()).environments[0]!.instances.find((each) => each.nonce !== hung)!.nonce;
+  const record = JSON.parse(stage.read(`.crossfade/run/r1-${other}.json`)) as { pid: number };
+  process.kill(-record.pid, 'SIGKILL');
+  const { environments } = await stage.when((seen) =>
+    seen.environments[0]!.instances.some((each) => each.nonce !== other && each.state === 'ready'),
+  );
+  assert.deepEqual(environments[0]!.instances.map((each) => each.state).sort(), ['ready', 'unready']);
+});
+
 test('a hook hears of what happens, and on a rollback not before the weights', async () => {
   const say = 'echo "$CROSSFADE_HOOK $CROSSFADE_RELEASE $CROSSFADE_REASON" >> heard.txt';
   const hooks = `hooks: { pre-deploy: '${say}', post-deploy: '${say}', on-rollback: 'sleep 60', purge: [{ run: '${say}; false', timeout: 5s }] }`;

@@ -207,6 +207,8 @@ test('a rollback with the controller dead goes through the gateway and is adopte
     ({ source, rollout }) => source === 'controller' && rollout?.phase === 'rolled-back',
   );
   assert.equal(adopted.rollout?.rollback?.trigger, 'emergency');
+  const { weightsMs } = adopted.rollout!.rollback!.stopwatch;
+  assert.ok(weightsMs! < 1_000, `the stopwatch is the gateway's, not the return's: ${weightsMs} ms`);
   await stage.when((status) => status.overrides.length === 0);
   assert.equal((await stage.ask()).release, 'r1');
 });

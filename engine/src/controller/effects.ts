@@ -86,19 +86,19 @@ export function planOf(environment: EnvironmentName, record: InstanceRecord): In
   return { environment, release, nonce, port, url };
 }
 
-function runDriver(
-  world: EffectWorld,
-  effect: Of<'prepare' | 'revive'>,
-  signal: AbortSignal,
-  keepDead: boolean,
-) {
+function runDriver(world: EffectWorld, effect: Of<'prepare' | 'revive'>, signal: AbortSignal) {
   const { environment, release } = effect;
   const records = world.state().environments[environment].instances;
   const staying = records.filter((each) => each.condemned === undefined && !each.isRetiring);
-  const existing = staying.filter((each) => each.release === release && (keepDead || each.state !== 'dead'));
+  const isFirstTime = effect.kind === 'prepare';
+  // One that hangs must not hold up the return of one that died: it is watched, and replaced in its turn.
+  const hung = isFirstTime ? 0 : staying.filter((each) => each.state === 'unready').length;
+  const alive = staying.filter((each) => each.state === 'ready' || each.state === 'planned');
+  const existing = (isFirstTime ? staying : alive).filter((each) => each.release === release);
+  const wanted = Math.max(1, wantedInstances(world.state(), environment) - hung);
   return world.driverOf(release).prepare({
     environment,
-    spec: { ...world.specOf(release), instances: wantedInstances(world.state(), environment) },
+    spec: { ...world.specOf(release), instances: wanted },
     existing: existing.map((each) => planOf(environment, each)),
     record: async (progress) => {
       if (progress.kind === 'activity') return world.activity(progress.text);
@@ -112,7 +112,7 @@ function runDriver(
 }
 
 async function prepare(world: EffectWorld, effect: Of<'prepare'>, signal: AbortSignal): Promise<void> {
-  const result = await runDriver(world, effect, signal, true);
+  const result = await runDriver(world, effect, signal);
   if (signal.aborted) return;
   const { environment, release } = effect;
   if (result.kind === 'ready') {
@@ -136,7 +136,7 @@ async function revive(world: EffectWorld, effect: Of<'revive'>, signal: AbortSig
   await pause(world.host.clock, Math.max(0, effect.notBefore - now(world)), signal);
   if (signal.aborted) return;
   await endLeftovers(world, effect);
-  const result = await runDriver(world, effect, signal, false);
+  const result = await runDriver(world, effect, signal);
   if (signal.aborted) return;
   const { environment } = effect;
   if (result.kind === 'ready') {

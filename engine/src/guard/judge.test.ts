@@ -100,3 +100,26 @@ test('failures that are old no longer hide in the average of a long step, and a 
   assert.equal(judge(states, 606_000).kind, 'regress');
   assert.equal(evidenceOf(beginStep(states), 606_000, 'errors').state, 'unknown');
 });
+
+test('where stable is the broken side the verdict names the way forward', () => {
+  const states = [traffic('stable', 1000, 500, 200), traffic('candidate', 1000, 60, 0)].reduce(
+    observe,
+    healthy(openGuards(config), 1000),
+  );
+  const verdict = judge(states, 1000);
+  assert.equal(verdict.kind, 'continue');
+  assert.match(
+    verdict.text,
+    /stable is the broken side \(errors\): `crossfade promote --full` is the way forward/,
+  );
+});
+
+test('slow and not yet too slow is suspect over enough users, and never a reason to go back', () => {
+  const warning = { ...config, latency: { ...config.latency, warnMs: 3_000 } };
+  const slow = { ...traffic('candidate', 1000, 60, 0), latenciesMs: Array.from({ length: 60 }, () => 4_000) };
+  const states = observe(healthy(openGuards(warning), 1000), slow);
+  assert.equal(evidenceOf(states, 1000, 'slow').state, 'suspect');
+  assert.equal(judge(states, 1000).kind, 'continue');
+  const few = observe(healthy(openGuards(warning), 1000), { ...slow, units: slow.units.slice(0, 4) });
+  assert.equal(evidenceOf(few, 1000, 'slow').state, 'unknown');
+});

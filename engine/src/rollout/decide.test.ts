@@ -134,6 +134,11 @@ test('an irreversible release is frozen and shown instead of rolled back by a gu
   const state = evidence(settle(deployed(added, 'r2', 'canary', 0), 0), 'clear', 5, 'regress');
   assert.equal(state.rollout?.phase.kind, 'paused');
   assert.match(state.rollout?.phase.kind === 'paused' ? state.rollout.phase.text : '', /irreversible/);
+  const baking = settle(deployed(added, 'r2', 'full', 0), 0);
+  assert.equal(baking.rollout?.phase.kind, 'baking');
+  const seen = evidence(baking, 'clear', 5, 'regress');
+  assert.equal(seen.rollout?.phase.kind, 'paused', 'in the bake as well');
+  assert.equal(weightPercent(seen), 100);
 });
 
 test('illegal verbs are refused with the next command', () => {

@@ -64,7 +64,9 @@ export function retireCondemned(
   const kept = instances.flatMap((each) => {
     if (proven.includes(each.nonce)) return [{ ...each, state: 'ready' as const }];
     if (each.isRetiring) return [each];
-    return each.condemned === undefined ? [] : [{ ...each, isRetiring: true as const }];
+    if (each.condemned !== undefined) return [{ ...each, isRetiring: true as const }];
+    // One that hangs is neither proven nor gone.
+    return each.state === 'unready' ? [each] : [];
   });
   const hasReplaced = kept.some((each) => each.isRetiring);
   const notBefore = hasReplaced ? at + replaceEveryMs : 0;
