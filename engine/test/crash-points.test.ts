@@ -8,12 +8,12 @@ import type { CrashPoint, PartName } from './crash-stage.ts';
 
 const seed = 20_261_123;
 
-/** What is measured falls otherwise in each run, so these points may not come again. */
-const unsteady = /guards-judged|instance-changed/;
+/** What is measured falls otherwise in each run, so these points may not come again; first times always do. */
+const unsteady = /guards-judged|instance-changed|timer-fired/;
 
 function drawn(random: Random, count: number) {
   return (points: readonly CrashPoint[]): CrashPoint[] => {
-    const steady = points.filter(({ label, occurrence }) => !unsteady.test(label) && occurrence <= 2);
+    const steady = points.filter(({ label, occurrence }) => !unsteady.test(label) && occurrence === 1);
     return Array.from({ length: count }, () => random.pick(steady));
   };
 }
