@@ -83,7 +83,7 @@ export class Housekeeping {
     const folder = `${this.#world.stateFolder}/logs`;
     for (const name of files.list(folder)) {
       const release = /(?:^|-)(r\d+)-/.exec(name)?.[1];
-      const isWanted = /\.log$/.test(name) && (release === undefined || keep.includes(release));
+      const isWanted = name.endsWith('.log') && (release === undefined || keep.includes(release));
       const isOld = clock.now() - files.changedAt(`${folder}/${name}`) > keepMs;
       if (isOld && !isWanted) files.remove(`${folder}/${name}`);
     }
