@@ -6,7 +6,9 @@ import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+// TypeScript in a checkout, compiled in a published package.
+const [source, compiled] = ['ts', 'js'].map((kind) => fileURLToPath(new URL(`../src/main.${kind}`, import.meta.url)));
+const main = existsSync(source) ? source : compiled;
 
 if (process.platform === 'win32') {
   console.error('crossfade does not run on Windows itself: use WSL');

@@ -43,13 +43,18 @@ test('a changed value is a new release, the same values are the same release', a
 
   for (const [text, problem] of [
     ['TOKEN=x\nTOKEN_FILE=/etc/hostname\n', /has both TOKEN and TOKEN_FILE/],
-    ['TOKEN_FILE=/nowhere/token\n', /\/nowhere\/token, named by TOKEN_FILE, is missing/],
+    ['TOKEN_FILE=/etc\n', /TOKEN_FILE cannot be read/],
   ] as const) {
     stage.write('.env', text);
     const refused = await stage.cli('deploy', 'full');
     assert.equal(refused.code, 2, refused.stderr);
     assert.match(refused.stderr, problem);
   }
+  stage.write('.env', 'LOG_FILE=/nowhere/app.log\nNAME=x\nNAME_FILE=//etc/hostname\n');
+  await stage.must('deploy', 'full');
+  const { env } = await printed(stage);
+  assert.equal(env['LOG_FILE'], '/nowhere/app.log', 'a file that the app will make');
+  assert.equal(env['NAME_FILE'], '//etc/hostname', 'kept as a path');
   rmSync(join(stage.folder, '.env'));
   assert.match((await stage.cli('deploy', 'full')).stderr, /\.env is missing/);
 });

@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, isErrorCode } from '../errors.ts';
+import { programPath } from '../program-path.ts';
 
 export type PartName = 'gateway' | 'controller';
 
@@ -18,8 +19,8 @@ type Part = {
 };
 
 const scripts: Record<PartName, string> = {
-  gateway: '../gateway/serve.ts',
-  controller: '../controller/serve.ts',
+  gateway: '../gateway/serve',
+  controller: '../controller/serve',
 };
 const steadyAfterMs = 10_000;
 const startLimitMs = 20_000;
@@ -41,7 +42,7 @@ export class Supervisor {
 
   /** Starts a part and resolves when it says it listens; rejects with its own error when it cannot. */
   async start(name: PartName, args: readonly string[]): Promise<void> {
-    const script = new URL(scripts[name], import.meta.url).pathname;
+    const script = programPath(scripts[name], import.meta.url);
     const part: Part = { name, script, child: undefined, adoptedPid: undefined, failures: 0, startedAt: 0 };
     this.#parts.set(name, part);
     const from = this.#logSize(name);
@@ -54,7 +55,7 @@ export class Supervisor {
 
   /** Watches a part that another supervisor started; when it ends, a new one is started like any other. */
   adopt(name: PartName, args: readonly string[], pid: number): void {
-    const script = new URL(scripts[name], import.meta.url).pathname;
+    const script = programPath(scripts[name], import.meta.url);
     const part: Part = {
       name,
       script,

@@ -1,7 +1,7 @@
 // The environment values that a release is made with: its environment file, `NAME_FILE=/path` secrets in it
-// (the value is read from that file, and the app gets NAME alone), and the variables that headers of relayed
-// endpoints name. Read once, when the release is made; sealed-files.ts keeps them. Values never reach an
-// error.
+// (the value is read from that file, and the app gets NAME alone; without such a file it gets the path), and
+// the variables that headers of relayed endpoints name. Read once, when the release is made; sealed-files.ts
+// keeps them. Values never reach an error.
 import { parseEnv } from 'node:util';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
@@ -18,6 +18,8 @@ export const noValues: ReleaseValues = { env: {}, relay: {} };
 
 /** Of one variable: a process cannot be started with more than 128 KiB in one. */
 const valueLimitBytes = 64 * 1024;
+
+const keepPath = 'a path that begins with // is given to the app as a path';
 
 /** A trusted-roots file is what OpenSSL reads, not a secret of the app. */
 const plainPaths = new Set(['SSL_CERT_FILE']);
@@ -46,13 +48,12 @@ export function fileValues(files: Files, path: string): Record<string, string> {
 function withSecretFiles(files: Files, path: string, given: Record<string, string>): Record<string, string> {
   const entries = Object.entries(given).map(([name, value]): [string, string] => {
     const target = /^(.+)_FILE$/.exec(name)?.[1];
-    if (target === undefined || !value.startsWith('/') || plainPaths.has(name)) return [name, value];
-    if (target in given) throw invalid(`${path} has both ${target} and ${name}`, 'keep one of them');
+    if (target === undefined || !/^\/[^/]/.test(value) || plainPaths.has(name)) return [name, value];
     const text = readOr(files, value, name);
-    if (text === undefined) {
-      const hint = `write the file; in ${path} a name that ends in _FILE names the file that holds the value`;
-      throw invalid(`${value}, named by ${name}, is missing`, hint);
-    }
+    // Where an app is to write, a log or a socket, is named alike: what is not there is no secret.
+    if (text === undefined) return [name, value];
+    if (target in given)
+      throw invalid(`${path} has both ${target} and ${name}`, `keep one of them; ${keepPath}`);
     // Editors end a file with a newline that nobody means; only the last one goes.
     return [target, text.replace(/\r?\n$/, '')];
   });
@@ -82,7 +83,7 @@ function relayValues(
 
 function checkValue(name: string, value: string): void {
   if (Buffer.byteLength(value) > valueLimitBytes) {
-    throw invalid(`the value of ${name} is larger than ${valueLimitBytes / 1024} KiB`, 'give the app a path');
+    throw invalid(`the value of ${name} is larger than ${valueLimitBytes / 1024} KiB`, keepPath);
   }
   if (value.includes('\0')) throw invalid(`the value of ${name} holds a NUL`, 'no process can be given it');
 }

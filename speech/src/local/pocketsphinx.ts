@@ -26,6 +26,8 @@ const LIBRARY_FOLDERS = [
 ];
 const MODEL_FOLDERS = ['/usr/share/pocketsphinx/model/en-us', '/usr/local/share/pocketsphinx/model/en-us'];
 const MAX_IDLE = 4;
+/** TypeScript in a checkout, JavaScript in a published package. */
+const childProgram = new URL(import.meta.url.replace(/pocketsphinx(\.\w+)$/, 'pocketsphinx-child$1'));
 
 /** Where PocketSphinx is on this machine, or what is missing, as a reason to skip. */
 export function findPocketsphinx(): SphinxPaths | { readonly missing: string } {
@@ -82,7 +84,7 @@ export function pocketsphinxRecogniser(): OpenRecogniser {
 }
 
 function startChild(paths: SphinxPaths): ChildProcess {
-  const child = fork(new URL('./pocketsphinx-child.ts', import.meta.url), [JSON.stringify(paths)], {
+  const child = fork(childProgram, [JSON.stringify(paths)], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
