@@ -8,7 +8,7 @@ import type { CrashPoint, PartName } from './crash-stage.ts';
 
 const seed = 20_261_123;
 
-/** What is measured falls otherwise in each run, so these points may not come again; first times always do. */
+/** What is measured falls otherwise in each run, so these may not come again; first times always do. */
 const unsteady = /guards-judged|instance-changed|timer-fired/;
 
 function drawn(random: Random, count: number) {
