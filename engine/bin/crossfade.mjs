@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 // TypeScript in a checkout, compiled in a published package.
-const [source, compiled] = ['ts', 'js'].map((kind) => fileURLToPath(new URL(`../src/main.${kind}`, import.meta.url)));
+const [source, compiled] = ['ts', 'js'].map((kind) =>
+  fileURLToPath(new URL(`../src/main.${kind}`, import.meta.url)),
+);
 const main = existsSync(source) ? source : compiled;
 
 if (process.platform === 'win32') {

@@ -64,10 +64,15 @@ export class CrashStage {
   static async open(victim: PartName): Promise<CrashStage> {
     const made = new CrashStage(await Stage.make(config), victim);
     await made.stage.commit('ignore what the test keeps');
-    await made.#start('gateway');
-    await made.#start('controller');
-    await made.#verb('deploy', { way: 'full' }, ({ rollout }) => rollout !== undefined);
-    await made.#settled();
+    try {
+      await made.#start('gateway');
+      await made.#start('controller');
+      await made.#verb('deploy', { way: 'full' }, ({ rollout }) => rollout !== undefined);
+      await made.#settled();
+    } catch (error) {
+      await made[Symbol.asyncDispose]();
+      throw error;
+    }
     return made;
   }
 
@@ -152,7 +157,7 @@ export class CrashStage {
     const { rollout, environments } = await this.#when(
       (status) =>
         isOver(status.rollout!.phase) &&
-        !status.gateway.includes('wanted') &&
+        /^uses table [\d.]+$/.test(status.gateway) &&
         status.environments.every((each) => (each.role === 'empty') === (each.instances.length === 0)) &&
         status.environments.every((each) => each.instances.every((instance) => instance.state === 'ready')) &&
         (status.rollout!.rollback === undefined || status.rollout!.rollback.stopwatch.toldMs !== undefined),

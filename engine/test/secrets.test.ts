@@ -169,7 +169,7 @@ test('planted secrets are in no file but their own, no answer, no line of a log 
   await everyView(stage, heard);
 
   const homes = ['.crossfade/token', '.crossfade/gateway.key'].map((path) => join(stage.folder, path));
-  const isHome = (where: string): boolean => homes.includes(where) || /\/(env|sealed)[^/]*$/.test(where);
+  const isHome = (where: string): boolean => homes.includes(where) || /\/(env|sealed\/)[^/]*$/.test(where);
   const kept = filesUnder(join(stage.folder, '.crossfade'));
   for (const name of ['crossfade.db', 'controller.log', 'gateway.log', 'gateway-table.json'])
     assert.ok(

@@ -23,7 +23,9 @@ function folder(t: TestContext): string {
   return path;
 }
 
-const event = (epoch: number): Event => ({ kind: 'controller-started', epoch, at: 1_000 + epoch });
+/** Young enough to stay in the journal. */
+const begunAt = Date.now() - 3_600_000;
+const event = (epoch: number): Event => ({ kind: 'controller-started', epoch, at: begunAt + epoch });
 
 async function epochsOf(path: string): Promise<number[]> {
   const journal = await SqliteJournal.open(path);

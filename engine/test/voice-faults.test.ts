@@ -18,6 +18,11 @@ test('killing Speechmatics in mid-sentence moves its sessions to Modal with ever
   await understood(talks, 20);
   const figures = assertComplete(talks, await ended(talks));
   assert.equal(figures.failovers, talks.length);
+  const { healing } = await voice.stage.when((seen) => seen.healing!.acts.length > 0);
+  assert.match(
+    healing!.acts[0]!.text,
+    /route direct comes last for new sessions: \d of \d sessions met a failure/,
+  );
   t.diagnostic(JSON.stringify({ ...figures, troubles: figures.troubles.length }));
 });
 

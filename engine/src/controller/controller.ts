@@ -259,6 +259,7 @@ export class Controller {
     await this.#adoptOverrides(gateway);
     if (gateway.pid === this.#gatewayPid) return;
     this.#gatewayPid = gateway.pid;
+    this.#watch.gatewayRestarted();
     this.#options.log('gateway-restarted', { pid: gateway.pid });
     const epoch = Math.max(gateway.table?.epoch ?? 0, this.#state.table.epoch) + 1;
     await this.submit({ kind: 'controller-started', epoch, at: this.#host.clock.now() });

@@ -1,6 +1,6 @@
 // The two ways in: the unix socket (0600) and the control address, over TLS where there is a certificate.
 // What is no HTTP at all, or none that can be understood, is answered here as JSON like everything else.
-// G5: 500 connections, 30 s for a request, 16 KiB of headers; beyond that Node refuses by itself.
+// G5: 500 connections, 30 s for a request (an upload 15 min), 16 KiB of headers; beyond that Node refuses.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -8,10 +8,13 @@ import { getRequestListener } from '@hono/node-server';
 import { versionHeaders } from '../api/version.ts';
 import { CrossfadeError, type ErrorCode } from '../errors.ts';
 import type { Bindings } from './access/admission.ts';
+import { isArtifactPath } from './artifact-route.ts';
 import type { Pair } from './certificate.ts';
 
 const maxConnections = 500;
 const requestLimitMs = 30_000;
+/** An artifact of 512 MiB may take its time; artifact-route.ts ends an upload that falls silent. */
+const uploadLimitMs = 15 * 60_000;
 
 /** Node would answer a missing Host itself, without a word. */
 const nodeOptions = { requireHostHeader: false };
@@ -53,7 +56,16 @@ function listenerOf(fetch: Fetch, isSocket: boolean) {
       errorHandler: () => notUnderstood('usage', 'the request is not understood'),
     },
   );
-  return (request: IncomingMessage, response: ServerResponse): void => void listener(request, response);
+  return (request: IncomingMessage, response: ServerResponse): void => {
+    if (!isArtifactPath(request.url ?? '')) endWhenSlow(request);
+    void listener(request, response);
+  };
+}
+
+/** Every body but an upload is small, and there within half a minute. */
+function endWhenSlow(request: IncomingMessage): void {
+  const timer = setTimeout(() => request.complete || request.destroy(), requestLimitMs);
+  request.once('close', () => clearTimeout(timer));
 }
 
 /** Throws nothing and keeps nothing of what was sent. */
@@ -72,7 +84,7 @@ function bodyOf({ code, message }: CrossfadeError): string {
 }
 
 function prepared<T extends Server | SecureServer>(server: T): T {
-  server.requestTimeout = requestLimitMs;
+  server.requestTimeout = uploadLimitMs;
   server.headersTimeout = requestLimitMs;
   server.maxConnections = maxConnections;
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {

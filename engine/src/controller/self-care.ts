@@ -14,6 +14,8 @@ const memoryEveryMs = 5_000;
 const looksOverLimit = 2;
 const hungAfterMs = 10_000;
 const routeWindowMs = 60_000;
+/** Sessions come back to a new gateway within this time. */
+const gatewayPardonMs = 60_000;
 /** A route is left when so many sessions, and this share of those on it, met a failure within the window. */
 const routeFailures = { count: 3, share: 0.3 };
 
@@ -23,6 +25,8 @@ export class SelfCare {
   readonly #failingSince = new Map<string, number>();
   readonly #over = new Map<string, number>();
   #routeFailures: { readonly route: string; readonly atMs: number; readonly count: number }[] = [];
+
+  #routesTrustedFromMs = 0;
 
   constructor(world: WatchWorld) {
     this.#world = world;
@@ -59,8 +63,14 @@ export class SelfCare {
     );
   }
 
+  /** Its relays broke with it: what sessions report about their routes now is not the routes' doing. */
+  gatewayRestarted(): void {
+    this.#routesTrustedFromMs = this.#world.host.clock.monotonic() + gatewayPardonMs;
+  }
+
   async noteRoutes(frame: SampleFrame): Promise<void> {
     const nowMs = this.#world.host.clock.monotonic();
+    if (nowMs < this.#routesTrustedFromMs) return;
     this.#routeFailures = this.#routeFailures.filter((each) => nowMs - each.atMs < routeWindowMs);
     for (const { route, failed, active } of frame.routes ?? []) {
       if (failed === 0) continue;

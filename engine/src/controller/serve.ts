@@ -26,6 +26,7 @@ import { planOf } from './effects.ts';
 import { windowsAt } from './freeze-windows.ts';
 import { GatewayLink } from './gateway-link.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
@@ -172,7 +173,16 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     door,
     tokens,
     audit,
-    checkRecords: async () => ({ audit: await audit.check(), journal: await journal.check() }),
+    checkRecords: async () => {
+      const first = await journal.first();
+      const archived = first && archiveBrokenAt(host.files, join(stateFolder, 'archive'), first);
+      const check = await journal.check();
+      const brokenAt = archived ?? check.brokenAt;
+      return {
+        audit: await audit.check(),
+        journal: { ...check, ...(brokenAt !== undefined && { brokenAt }) },
+      };
+    },
     logFolder: join(stateFolder, 'logs'),
     gateway,
     page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),

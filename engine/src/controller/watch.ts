@@ -65,6 +65,10 @@ export class Watch {
     ]);
   }
 
+  gatewayRestarted(): void {
+    this.#care.gatewayRestarted();
+  }
+
   /** Takes the gateway's counts into the guards. */
   observe(frame: SampleFrame): void {
     this.#enterStep();

@@ -115,9 +115,11 @@ test('a route that fails comes last for new sessions, and stays there longer eac
     at,
   });
   const order = (state: State) => routesInForce(state, state.releases[1]!).map((each) => each.name);
-  let state = next(serving(), failed(0));
+  let state = next(settle(deployed(serving(), 'r2', 'full', 0), 0), failed(0));
   assert.deepEqual(order(state), ['modal', 'direct']);
   assert.deepEqual(next(state, failed(10)).demoted, state.demoted);
+  const used = next(state, { kind: 'route-use-requested', route: 'direct', at: 20, actor: 'ann' });
+  assert.deepEqual(order(used), ['direct', 'modal'], "a person's word outranks it");
   state = fire(state, 'route/direct', 300_000);
   assert.deepEqual(order(state), ['direct', 'modal']);
   state = next(state, failed(400_000));

@@ -240,7 +240,9 @@ function useRoute(state: State, event: Verb<'route-use-requested'>): VerbOutcome
     overlays[id] = { ...overlays[id], routeOrder: [event.route, ...others] };
   }
   const flagsVersion = state.flagsVersion + 1;
-  const used = { ...state, overlays, flagsVersion };
+  // A person's word outranks what healing found.
+  const demoted = state.demoted.filter((each) => each.route !== event.route);
+  const used = { ...state, overlays, flagsVersion, demoted };
   return next(
     handOver(used, `route-${event.route}-${flagsVersion}`, having, `route ${event.route}`, 2_000, event.at),
   );
