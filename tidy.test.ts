@@ -277,7 +277,7 @@ const rules: readonly Rule[] = [
     allowed: {
       'engine/src/controller/serve.ts':
         'the entry of a process: it makes the real host and waits for its sockets',
-      'engine/src/controller/listeners.ts': 'the real sockets of the control address, which no simulation has',
+      'engine/src/controller/listeners.ts': 'the sockets of the control address, which no simulation has',
       'engine/src/gateway/serve.ts': 'the entry of a process: it makes the real host',
       'engine/src/gateway/egress/connection.ts': 'the request path: its sockets are the product, not control',
       'engine/src/gateway/egress/upstream.ts': 'the request path: net.isIP is a pure function',
