@@ -1,0 +1,3 @@
+export async function peerLines(_r: number, _m: number): Promise<string[]> {
+  return [];
+}
