@@ -78,7 +78,7 @@ async function hold(key: string): Promise<Person> {
   const handover = async ({ reason }: { readonly reason: string }): Promise<HandoverResult> => {
     const startedAtMs = performance.now();
     const before = keeper.plan.release;
-    keeper.adopt(await keeper.fetch(reason));
+    keeper.adopt(await keeper.fetchToMove(reason));
     channel.planChanged(keeper.plan);
     const { release } = keeper.plan;
     const tookMs = performance.now() - startedAtMs;
