@@ -162,6 +162,9 @@ export class CarriedService {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.signalController('SIGCONT');
+    // Only a controller knows and ends the instances.
+    if (this.#parts.get('controller')!.signalCode !== null)
+      await this.start('controller').catch(() => undefined);
     await this.stage.client.shutDown().catch(() => undefined);
     for (const child of this.#parts.values()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;

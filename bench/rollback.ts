@@ -50,6 +50,9 @@ process.exitCode = missed.length === 0 ? 0 : 1;
 
 async function measure(): Promise<StateFigures[]> {
   await using service = await CarriedService.open();
+  // Ctrl-C leaves nothing behind: the people go with this process, the service is ended first.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void service[Symbol.asyncDispose]().finally(() => process.exit(130)));
   await using holders = await Crowd.open('hold', service.origin, sessions - audio, 'holder');
   await using visitors = await Crowd.open('visit', service.origin, rate, '/api/echo');
   const found: StateFigures[] = [];
