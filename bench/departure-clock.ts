@@ -1,5 +1,5 @@
-// Loaded before the CLI (`node --import`): writes to descriptor 3 when each of its requests leaves, so that a
-// bench can tell the start of the process from the work. The CLI itself is the production one and knows
+// Loaded before the CLI (`node --import`): writes to descriptor 3 when each of its requests leaves, so that
+// a bench can tell the start of the process from the work. The CLI itself is the production one and knows
 // nothing of this. One line a request: machine clock in ms, wall clock in ms, method, path.
 import { writeSync } from 'node:fs';
 import http from 'node:http';

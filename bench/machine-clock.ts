@@ -1,5 +1,6 @@
-// One clock for all processes of a bench: CLOCK_MONOTONIC in ms, so that what a child saw can be set against
-// what its parent saw. And how busy the machine was meanwhile, which every figure has to be read with.
+// One clock for all processes of a bench: CLOCK_MONOTONIC in ms, so that what a child saw can be set
+// against what its parent saw. And how busy the machine was meanwhile, which every figure has to be read
+// with.
 import { cpus, loadavg } from 'node:os';
 
 /** Milliseconds of the machine's monotonic clock: the same in every process, unlike `performance.now`. */

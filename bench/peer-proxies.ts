@@ -1,7 +1,8 @@
-// The proxies that a switch is compared with, each as its own people would switch it, and the two backends behind
-// them. HAProxy: weights on the runtime socket. nginx: a changed configuration and SIGHUP. kamal-proxy 0.9.2,
-// built from its module where Go is there: `kamal-proxy deploy`, which checks the target's health first. Each
-// has ports, sockets and folders of its own; a proxy that cannot be had is named and left out.
+// The proxies that a switch is compared with, each as its own people would switch it, and the two backends
+// behind them. HAProxy: weights on the runtime socket. nginx: a changed configuration and SIGHUP. kamal-
+// proxy 0.9.2, built from its module where Go is there: `kamal-proxy deploy`, which checks the target's
+// health first. Each has ports, sockets and folders of its own; a proxy that cannot be had is named and
+// left out.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
-// The same switch by other proxies, for scale: one backend to another, command sent to first answer of the other
-// backend seen on a kept-alive connection, under the same rate of requests and with upgraded connections held.
-// Their load is smaller than ours (no sessions on a channel, no audio), and none of them decides, records,
-// verifies or moves a conversation. Counts what each breaks.
+// The same switch by other proxies, for scale: one backend to another, command sent to first answer of the
+// other backend seen on a kept-alive connection, under the same rate of requests and with upgraded
+// connections held. Their load is smaller than ours (no sessions on a channel, no audio), and none of them
+// decides, records, verifies or moves a conversation. Counts what each breaks.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -67,8 +67,9 @@ async function measurePeer(peer: Peer, requestsPerSecond: number, ownP50Ms: numb
     const ratio = (ownP50Ms / percentile(took, 50)).toFixed(2);
     return [
       percentileLine(peer.name, took),
-      `    ours takes ${ratio} times as long; ${answered} requests, failed: ${broken.join(', ') || 'none'}; ` +
-        `upgraded connections cut: ${cut}`,
+      `    ours takes ${ratio} times as long; ${answered} requests, ` +
+        `failed: ${broken.join(', ') || 'none'}; ` +
+        `upgraded cut: ${cut}`,
     ];
   } finally {
     isOver = true;

@@ -1,7 +1,7 @@
 // The people of the rollback bench, in processes of their own so that their work does not disturb what is
-// measured: `hold` keeps sessions on the channel without audio, `talk` holds conversations of coded words at
-// real time, `visit` asks at a fixed rate whatever the answers do. The parent asks by IPC: where everybody
-// is, what was counted, and, at the end, which words arrived.
+// measured: `hold` keeps sessions on the channel without audio, `talk` holds conversations of coded words
+// at real time, `visit` asks at a fixed rate whatever the answers do. The parent asks by IPC: where
+// everybody is, what was counted, and, at the end, which words arrived.
 import { Agent, request } from 'node:http';
 import { WebSocket } from 'ws';
 import { planOf } from '../scripts/example-callers.ts';

@@ -1,7 +1,8 @@
-// Rollbacks under load: sessions on the channel, some of them with audio, and requests at a fixed rate, while
-// `crossfade rollback` is run with the controller alive, dead (SIGKILL just before) and hung (SIGSTOP just
-// before, SIGCONT once sessions have moved). Prints the stopwatch beside the goals, and beside it how long
-// HAProxy, nginx and kamal-proxy take to switch. Exits 1 when a goal is not met; never part of `npm test`.
+// Rollbacks under load: sessions on the channel, some of them with audio, and requests at a fixed rate,
+// while `crossfade rollback` is run with the controller alive, dead (SIGKILL just before) and hung (SIGSTOP
+// just before, SIGCONT once sessions have moved). Prints the stopwatch beside the goals, and beside it how
+// long HAProxy, nginx and kamal-proxy take to switch. Exits 1 when a goal is not met; never part of `npm
+// test`.
 // node bench/rollback.ts [--times 6] [--sessions 1000] [--audio 100] [--rate 200] [--no-peers]
 import { parseArgs } from 'node:util';
 import type { EventLine } from '../engine/src/api/control.ts';
@@ -16,7 +17,7 @@ import {
   type Trial,
 } from './rollback-figures.ts';
 import { peerLines } from './rollback-peers.ts';
-import { CarriedService, type CliRun, type Departure } from './rollback-service.ts';
+import { CarriedVoice, type CliRun, type Departure } from './carried-voice.ts';
 import { SwitchWatch } from './switch-watch.ts';
 
 const { values } = parseArgs({
@@ -49,7 +50,7 @@ console.log(missed.length === 0 ? 'every goal is met' : `${missed.length} goals 
 process.exitCode = missed.length === 0 ? 0 : 1;
 
 async function measure(): Promise<StateFigures[]> {
-  await using service = await CarriedService.open();
+  await using service = await CarriedVoice.open();
   // Ctrl-C leaves nothing behind: the people go with this process, the service is ended first.
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void service[Symbol.asyncDispose]().finally(() => process.exit(130)));
@@ -65,7 +66,7 @@ async function measure(): Promise<StateFigures[]> {
 }
 
 async function measureState(
-  service: CarriedService,
+  service: CarriedVoice,
   state: StateName,
   holders: Crowd,
   visitors: Crowd,
@@ -98,7 +99,7 @@ async function measureState(
 }
 
 async function rollBackOnce(
-  service: CarriedService,
+  service: CarriedVoice,
   state: StateName,
   crowds: readonly Crowd[],
   watch: SwitchWatch,

@@ -1,6 +1,7 @@
-// Sees a switch from outside: one kept-alive connection that asks again as soon as it was answered, about every
-// 2 ms, until the answer names what was waited for. A connection that is closed is opened again and counted; a
-// request that was under way on it, or an answer other than 200, is a failure and counted by kind.
+// Sees a switch from outside: one kept-alive connection that asks again as soon as it was answered, about
+// every 2 ms, until the answer names what was waited for. A connection that is closed is opened again and
+// counted; a request that was under way on it, or an answer other than 200, is a failure and counted by
+// kind.
 import { connect, type Socket } from 'node:net';
 import { machineNow } from './machine-clock.ts';
 

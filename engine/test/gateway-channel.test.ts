@@ -115,7 +115,7 @@ test(
   },
 );
 
-test('a session that takes a plan of a release which is being left meanwhile is told to leave it too', async (t) => {
+test('a session that takes a plan of a release that is being left is told to leave it too', async (t) => {
   const rig = await openRig(t);
   await rig.push(table(1, { ...arms(), weight: 0 }));
   const made = await plan(rig, { key: 'a' });

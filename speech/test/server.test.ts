@@ -173,7 +173,7 @@ test('with the gateway away a session that is told to move gets no plan of anoth
   assert.equal(renewing.status, 200);
 });
 
-test('a token that cannot be minted at first is asked for once more, and its route keeps its place', async () => {
+test('a token that cannot be minted at first is asked for once more, its route keeps its place', async () => {
   let asked = 0;
   const handler = sessionPlanHandler({
     ...options,

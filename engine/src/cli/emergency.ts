@@ -1,7 +1,7 @@
-// A rollback without a controller: the same wish goes to the gateway's own socket as an override, live sessions
-// are told to hand over, and a request through the front door shows whether it is true (K5, K9). The stopwatch
-// runs from the request's leaving. What is left, draining and restoring flags, the controller does when it is
-// back: it adopts the override before anything else.
+// A rollback without a controller: the same wish goes to the gateway's own socket as an override, live
+// sessions are told to hand over, and a request through the front door shows whether it is true (K5, K9).
+// The stopwatch runs from the request's leaving. What is left, draining and restoring flags, the controller
+// does when it is back: it adopts the override before anything else.
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -27,8 +27,8 @@ const handoverLimitMs = 12_000;
 const pollMs = 50;
 
 /**
- * What the gateway has in force, or undefined: asked for while the controller may still answer, so that no time
- * is lost when it does not.
+ * What the gateway has in force, or undefined: asked for while the controller may still answer, so that no
+ * time is lost when it does not.
  */
 export async function lookAhead(options: VerbOptions): Promise<GatewayState | undefined> {
   const folder = findFolder(options);

@@ -1,7 +1,7 @@
 // Handovers in progress: which sessions are to move, told at a paced rate, and what became of each. E1
-// idempotent by id: asked again, it only tells its progress. E2 `pending` reaches 0: a session that does not
-// answer in time has failed, one that ended by itself no longer counts. E3 the pace is kept by
-// the clock, so that a late beat is made up for, but only by one beat more: a stalled clock brings no burst.
+// idempotent by id: asked again, it only tells its progress. E2 `pending` reaches 0: a session that does
+// not answer in time has failed, one that ended by itself no longer counts. E3 the pace is kept by the
+// clock, so that a late beat is made up for, but only by one beat more: a stalled clock brings no burst.
 // G5: the last 50 handovers are remembered.
 import type { HandoverProgress, HandoverRequest } from '../../api/route-table.ts';
 import type { Clock } from '../../host.ts';

@@ -200,8 +200,8 @@ export class Voice implements OwnPaths {
   }
 
   /**
-   * A session that comes with an ended pin, or is given one, and was never told is told now: its plan may have
-   * been made just before a handover that has chosen its sessions since.
+   * A session that comes with an ended pin, or is given one, and was never told is told now: its plan may
+   * have been made just before a handover that has chosen its sessions since.
    */
   #catchUp(session: LiveSession): void {
     const ending = this.#pins.endingOf(session.claim, this.#parts.host.clock.now());

@@ -1,7 +1,7 @@
-// The service that the rollback bench carries: the voice example in two releases (r1 on Modal through the relay,
-// r2 on Speechmatics), local speech servers, gateway and controller as processes of their own. Nobody restarts
-// a dead controller but the bench, so that dead stays dead while it is measured. Everything it started is
-// ended by id.
+// The service that the rollback bench carries: the voice example in two releases (r1 on Modal through the
+// relay, r2 on Speechmatics), local speech servers, gateway and controller as processes of their own.
+// Nobody restarts a dead controller but the bench, so that dead stays dead while it is measured. Everything
+// it started is ended by id.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
@@ -33,7 +33,7 @@ const scripts: Record<PartName, string> = {
 };
 const settleLimitMs = 60_000;
 
-export class CarriedService {
+export class CarriedVoice {
   readonly stage: Stage;
   readonly #speech: readonly SpeechServer[];
   readonly #parts = new Map<PartName, ChildProcess>();
@@ -44,7 +44,7 @@ export class CarriedService {
   }
 
   /** Up, with r1 serving and r2 known. */
-  static async open(): Promise<CarriedService> {
+  static async open(): Promise<CarriedVoice> {
     const secrets = { apiKey: secret('sm'), modalKey: secret('wk'), modalSecret: secret('ws') };
     const { apiKey, modalKey, modalSecret } = secrets;
     const env = { SPEECHMATICS_API_KEY: apiKey, MODAL_KEY: modalKey, MODAL_SECRET: modalSecret };
@@ -53,7 +53,7 @@ export class CarriedService {
     const stage = await Stage.make(
       configOf(direct.url, modal.url, '1s').replaceAll('Units: 2 ', 'Units: 20 '),
     );
-    const service = new CarriedService(stage, [direct, modal]);
+    const service = new CarriedVoice(stage, [direct, modal]);
     try {
       stage.write('voice.env', environmentText(secrets, direct));
       mkdirSync(join(stage.folder, '.crossfade', 'logs'), { recursive: true, mode: 0o700 });
