@@ -1,5 +1,5 @@
-// Two machines in two folders, each with its own `up`: from the desk a release goes to production over TLS, by a
-// commit that production fetches and by a packed artifact, is looked at, and is taken back.
+// Two machines in two folders, each with its own `up`: from the desk a release goes to production over TLS,
+// by a commit that production fetches and by a packed artifact, is looked at, and is taken back.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { certificatePair } from './certificate-pair.ts';
 import { Stage } from './stage.ts';
 
-/** Production serves people and its control address over TLS, and fetches what it does not have from the desk. */
+/** Production serves everybody over TLS, and fetches what it does not have from the desk. */
 async function productionOf(desk: Stage): Promise<Stage | undefined> {
   const production = await Stage.make();
   if (!certificatePair(production.folder, 'production')) return undefined;

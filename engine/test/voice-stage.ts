@@ -17,7 +17,7 @@ export type VoiceOptions = {
   /** Seconds of audio per second; 4 unless told. */
   readonly rate?: number;
   readonly recogniser?: 'coded' | 'pocketsphinx';
-  /** How long each step of a canary holds; 1s unless told. */
+  /** How long each step of a canary holds; 2s unless told. */
   readonly hold?: string;
 };
 
@@ -75,7 +75,7 @@ export class VoiceStage {
 
   /** Up, with r1 (routes [modal]) serving and r2 (routes [direct, modal]) known. */
   static async open(options: VoiceOptions = {}): Promise<VoiceStage> {
-    const { rate = 4, recogniser = 'coded', hold = '1s' } = options;
+    const { rate = 4, recogniser = 'coded', hold = '2s' } = options;
     const [apiKey, modalKey, modalSecret] = [secret('sm'), secret('wk'), secret('ws')];
     const secrets = { apiKey, modalKey, modalSecret };
     const env = {
