@@ -8,7 +8,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
-import { signalled, startService } from '../engine/src/cli/up.ts';
+import { signalled } from '../engine/src/cli/surroundings.ts';
+import { startService } from '../engine/src/cli/up.ts';
 import { controlClient } from '../engine/src/cli/connection.ts';
 import { errorText } from '../engine/src/errors.ts';
 import { renderError } from '../engine/src/cli/render.ts';
@@ -33,7 +34,7 @@ async function main(): Promise<void> {
     for (const child of speech) child.kill();
     throw error;
   });
-  const ended = Promise.race([service.down, signalled()]);
+  const ended = Promise.race([service.wished, signalled(['SIGINT', 'SIGTERM', 'SIGHUP'])]);
   const origin = `http://${service.project.config.listen.gateway}`;
   await deployFirst();
   const callers = new ExampleCallers(origin);

@@ -217,14 +217,23 @@ export class Stage {
   }
 
   async partPid(part: 'gateway' | 'controller'): Promise<number> {
+    return (JSON.parse(await this.askUp()) as Record<string, number>)[part]!;
+  }
+
+  /** What the `up` of this folder says about itself; rejects when there is none. */
+  async askUp(): Promise<string> {
     const socketPath = join(this.folder, '.crossfade', 'up.sock');
-    const answer = await nodeHost().http.request({
-      method: 'GET',
-      url: 'http://up/',
-      socketPath,
-      timeoutMs: 2_000,
-    });
-    return (JSON.parse(answer.body) as Record<string, number>)[part]!;
+    const request = { method: 'GET', url: 'http://up/', socketPath, timeoutMs: 2_000 };
+    return (await nodeHost().http.request(request)).body;
+  }
+
+  /** Ends an `up --detach` by signal, so that it does not depend on the configuration; nothing if there is none. */
+  async endDetached(): Promise<void> {
+    const answer = await this.askUp().catch(() => undefined);
+    if (answer === undefined) return;
+    const { pid } = JSON.parse(answer) as { pid: number };
+    process.kill(pid, 'SIGTERM');
+    await until(async () => ((await this.askUp().catch(() => undefined)) === undefined ? true : undefined));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,7 +53,8 @@ export type VerbName =
   | 'lock'
   | 'unlock'
   | 'healing'
-  | 'adopt';
+  | 'adopt'
+  | 'apply';
 
 export class ControlClient {
   readonly #http: Http;

@@ -71,6 +71,12 @@ export const plainRequest = z.strictObject({
 });
 export type PlainRequest = z.infer<typeof plainRequest>;
 
+export const applyRequest = z.strictObject({
+  reason: z.string().max(2000).optional(),
+  dryRun: z.boolean().optional(),
+});
+export type ApplyRequest = z.infer<typeof applyRequest>;
+
 export const rollbackRequest = z.strictObject({
   reason: z.string().max(2000),
   /** A release, `previous`, or a route's name. */

@@ -18,6 +18,7 @@ import { diff, releases } from './releases.ts';
 import { renderError } from './render.ts';
 import { rollback } from './rollback.ts';
 import { status } from './status.ts';
+import { addServiceUnit } from './systemd.ts';
 import { down, up } from './up.ts';
 import { runVerb } from './verb.ts';
 
@@ -85,13 +86,24 @@ function addService(program: Command, done: Done): void {
     .action(async (_options, command: Command) => done(await init(all(command))));
   program
     .command('up')
-    .description('run gateway and controller until Ctrl-C')
-    .addHelpText('after', examples(['up']))
+    .description('run gateway and controller until Ctrl-C, or in the background')
+    .option('--detach', 'return when they serve; `crossfade down` ends them')
+    .option('--take-over', 'from the `up` that runs here, which leaves; the service goes on')
+    .option('--replace-gateway', 'start a gateway anew that was taken over; cuts what does not finish')
+    .option('--drain <duration>', 'how long the gateway lets connections finish when it ends', '5s')
+    .addHelpText('after', examples(['up', 'up --detach', 'up --take-over --detach']))
     .action(async (_options, command: Command) => done(await up(all(command))));
   program
     .command('down')
     .description('end gateway, controller and every instance')
     .action(async (_options, command: Command) => done(await down(all(command))));
+  withRun(program.command('apply [reason]'))
+    .description('read crossfade.yaml again; says for each changed field from when it holds')
+    .addHelpText('after', examples(['apply --dry-run', 'apply "longer freeze"']))
+    .action(async (reason: string | undefined, _options, command: Command) =>
+      done(await runVerb('apply', { reason }, all(command), false)),
+    );
+  addServiceUnit(program, done);
   program
     .command('doctor')
     .description('check configuration, ports, Node, git and the state folder')

@@ -1,10 +1,11 @@
 // Keeps gateway and controller running as child processes of `crossfade up`: starts each, restarts it with
-// backoff when it dies, and ends both. Their output goes to files in the state folder, never to pipes.
+// backoff when it dies, and ends both, or leaves them to the next `up`. Their output goes to files in the state folder, never to pipes.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, isErrorCode } from '../errors.ts';
 import { programPath } from '../program-path.ts';
+import { recordPart } from './part-record.ts';
 
 export type PartName = 'gateway' | 'controller';
 
@@ -25,18 +26,22 @@ const scripts: Record<PartName, string> = {
 const steadyAfterMs = 10_000;
 const startLimitMs = 20_000;
 const adoptedPollMs = 200;
+const endLimitMs = 10_000;
 
 export class Supervisor {
   readonly #folder: string;
   readonly #logFolder: string;
   readonly #parts = new Map<PartName, Part>();
   readonly #say: (text: string) => void;
+  readonly #endLimits: Record<PartName, number>;
   #isEnding = false;
 
-  constructor(folder: string, say: (text: string) => void) {
+  /** `drainMs`: how long the gateway may take to end by itself. */
+  constructor(folder: string, say: (text: string) => void, drainMs: number) {
     this.#folder = folder;
     this.#logFolder = join(folder, '.crossfade', 'logs');
     this.#say = say;
+    this.#endLimits = { controller: endLimitMs, gateway: drainMs + endLimitMs / 2 };
     mkdirSync(this.#logFolder, { recursive: true, mode: 0o700 });
   }
 
@@ -74,6 +79,11 @@ export class Supervisor {
     }, adoptedPollMs);
   }
 
+  /** The longest that `end` takes, ms. */
+  get endLimitMs(): number {
+    return this.#endLimits.controller + this.#endLimits.gateway;
+  }
+
   /** Leaves a part that was adopted to itself: it is neither watched nor ended from here on. */
   letGo(name: PartName): void {
     const part = this.#parts.get(name);
@@ -87,18 +97,36 @@ export class Supervisor {
     return part?.adoptedPid ?? part?.child?.pid;
   }
 
-  /** SIGTERM, and SIGKILL after ten seconds; resolves when both are gone. */
+  /** Both look at their files again. */
+  hangUp(): void {
+    for (const name of this.#parts.keys()) {
+      const pid = this.pid(name);
+      if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGHUP');
+    }
+  }
+
+  /** Both run on, watched by nobody, until the next `up` takes them over. */
+  leave(): void {
+    this.#isEnding = true;
+    for (const part of this.#parts.values()) {
+      clearInterval(part.adoptedWatch);
+      part.child?.unref();
+    }
+  }
+
+  /** SIGTERM, and SIGKILL when its time is over; resolves when both are gone. */
   async end(): Promise<void> {
     this.#isEnding = true;
     const order: PartName[] = ['controller', 'gateway'];
     for (const name of order) {
       const part = this.#parts.get(name);
-      if (part?.adoptedPid !== undefined) await endAdopted(part.adoptedPid);
+      const limitMs = this.#endLimits[name];
+      if (part?.adoptedPid !== undefined) await endAdopted(part.adoptedPid, limitMs);
       const child = part?.child;
       if (!child || hasEnded(child)) continue;
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');
-      const force = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const force = setTimeout(() => child.kill('SIGKILL'), limitMs);
       await gone;
       clearTimeout(force);
     }
@@ -114,6 +142,9 @@ export class Supervisor {
     });
     part.child.once('exit', onExit);
     closeSync(output);
+    // Only a part that hangs is found by it; a full disk must not keep this one from starting.
+    if (part.child.pid !== undefined)
+      recordPart(join(this.#folder, '.crossfade'), part.name, part.child.pid).catch(() => undefined);
   }
 
   #restart(part: Part, args: readonly string[], onExit: () => void): void {
@@ -132,8 +163,8 @@ export class Supervisor {
     const until = performance.now() + startLimitMs;
     while (performance.now() < until) {
       const line = this.#saidSince(part.name, from);
-      if (line?.event === `${part.name}-listening`) return;
       if (line?.event === `${part.name}-failed`) throw failureOf(line);
+      if (line) return;
       if (hasEnded(part.child!)) {
         throw new CrossfadeError(
           'internal',
@@ -150,11 +181,13 @@ export class Supervisor {
     );
   }
 
+  /** That it listens or that it failed; an older one may still be writing its own end. */
   #saidSince(name: PartName, from: number): Said | undefined {
     const lines = readFileSync(this.#logPath(name), 'utf8').slice(from).split('\n').slice(0, -1);
     for (const line of lines) {
       if (!line.startsWith('{"event":')) continue;
-      return JSON.parse(line) as Said;
+      const said = JSON.parse(line) as Said;
+      if (said.event === `${name}-listening` || said.event === `${name}-failed`) return said;
     }
     return undefined;
   }
@@ -174,10 +207,10 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-async function endAdopted(pid: number): Promise<void> {
+async function endAdopted(pid: number, limitMs: number): Promise<void> {
   if (!isAlive(pid)) return;
   process.kill(pid, 'SIGTERM');
-  const until = performance.now() + 10_000;
+  const until = performance.now() + limitMs;
   while (isAlive(pid) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
   if (isAlive(pid)) process.kill(pid, 'SIGKILL');
 }

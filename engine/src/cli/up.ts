@@ -1,47 +1,107 @@
-// `crossfade up`: gateway and controller, until Ctrl-C or `crossfade down`. A second `up` is refused while
-// the first answers on .crossfade/up.sock; parts left over by a killed `up` are ended first, their app
-// instances are adopted.
-import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import { join } from 'node:path';
-import { z } from 'zod';
+// `crossfade up`: gateway and controller, until Ctrl-C, a signal or `crossfade down`. A second `up` is refused
+// while the first answers, unless it takes over; parts left over by an `up` that was killed or has left are
+// taken over (take-over.ts), their app instances adopted. SIGHUP reads the configuration again where there is
+// no terminal that could have hung up (surroundings.ts).
+import { mkdirSync } from 'node:fs';
 import { resolveFrom } from '../config.ts';
+import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
-import { nodeHost } from '../host-node.ts';
 import { localClient, localProject, pageUrl, type GlobalOptions, type Project } from './connection.ts';
+import { detach, reportStart } from './detach.ts';
 import { say } from './render.ts';
+import { hasTerminal, signalled } from './surroundings.ts';
 import { isAlive, Supervisor } from './supervisor.ts';
+import { SystemdNotice } from './systemd-notice.ts';
+import { pidBehind, takeOver } from './take-over.ts';
+import { askToLeave, askUp, openUpSocket, wished, type Wish } from './up-socket.ts';
 
-export async function up(options: GlobalOptions): Promise<ExitCode> {
-  const running = await startService(options);
-  await Promise.race([running.down, signalled()]);
+export type UpOptions = GlobalOptions & {
+  readonly detach?: boolean;
+  readonly takeOver?: boolean;
+  readonly replaceGateway?: boolean;
+  /** A duration: how long the gateway lets connections finish when it ends. */
+  readonly drain?: string;
+};
+
+const usualDrainMs = 5_000;
+const longestDrainMs = 3_600_000;
+/** What the controller may take for the instances. */
+const instancesEndMs = 60_000;
+
+export async function up(options: UpOptions): Promise<ExitCode> {
+  if (options.detach) return upDetached(options);
+  const notice = new SystemdNotice();
+  const isWatched = hasTerminal();
+  const running = await startService(options).catch((error: unknown) => {
+    reportStart(error);
+    throw error;
+  });
+  const { stateFolder } = running.project;
+  const isAnswering = async (): Promise<boolean> => {
+    const [gateway, controller] = await Promise.all([
+      pidBehind(stateFolder, 'gateway', 5_000),
+      pidBehind(stateFolder, 'controller', 5_000),
+    ]);
+    return gateway !== undefined && controller !== undefined;
+  };
+  const serve = (): void => notice.ready(isAnswering);
+  if (!isWatched)
+    process.on('SIGHUP', () => {
+      notice.reloading();
+      void reload(running).then(serve);
+    });
+  const ended = signalled(['SIGINT', 'SIGTERM', ...(isWatched ? (['SIGHUP'] as const) : [])]);
+  reportStart();
+  serve();
+  const wish = await Promise.race([running.wished, ended.then((): Wish => 'down')]);
+  notice.stopping();
+  if (wish === 'leave') {
+    say('leaving: gateway, controller and instances run on for the next `up`');
+    running.leave();
+    return 0;
+  }
   say('ending: gateway, controller and every instance');
   await running.end();
   return 0;
 }
 
+async function upDetached(options: UpOptions): Promise<ExitCode> {
+  const found = localProject(options, 'up');
+  drainOf(options);
+  const args = [
+    ...(options.takeOver ? ['--take-over'] : []),
+    ...(options.replaceGateway ? ['--replace-gateway'] : []),
+    ...(options.drain === undefined ? [] : ['--drain', options.drain]),
+  ];
+  const code = await detach(found, args);
+  await greet(found);
+  return code;
+}
+
 export type Running = {
   readonly project: Project;
   readonly supervisor: Supervisor;
-  /** Resolves when somebody asked for the end with `crossfade down`. */
-  readonly down: Promise<void>;
+  /** Resolves when somebody asked for an end by the socket, as `crossfade down` does. */
+  readonly wished: Promise<Wish>;
+  /** Ends everything. */
   readonly end: () => Promise<void>;
+  /** Lets everything run on without this process. */
+  readonly leave: () => void;
 };
 
 /** Everything `up` does before it waits. */
-export async function startService(options: GlobalOptions): Promise<Running> {
+export async function startService(options: UpOptions): Promise<Running> {
   const found = localProject(options, 'up');
+  const drainMs = drainOf(options);
   // A terminal or pipe that goes away must not keep anything from being ended.
   for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
   mkdirSync(found.stateFolder, { recursive: true, mode: 0o700 });
-  const socketPath = join(found.stateFolder, 'up.sock');
-  await refuseSecond(socketPath);
-  const server = createServer();
-  await listenOn(server, socketPath);
-  const supervisor = new Supervisor(found.folder, say);
+  if (options.takeOver) await askToLeave(found.stateFolder);
+  const server = await openUpSocket(found.stateFolder);
+  const supervisor = new Supervisor(found.folder, say, drainMs);
   try {
-    const gatewayPid = await takeOver(found);
-    const gatewayArgs = gatewayArguments(found);
+    const gatewayPid = await takeOver(found, options.replaceGateway === true);
+    const gatewayArgs = gatewayArguments(found, drainMs);
     if (gatewayPid === undefined) await supervisor.start('gateway', gatewayArgs);
     else supervisor.adopt('gateway', gatewayArgs, gatewayPid);
     await supervisor.start('controller', ['--folder', found.folder]);
@@ -53,126 +113,70 @@ export async function startService(options: GlobalOptions): Promise<Running> {
     server.close();
     throw error;
   }
-  const down = answerUntilDown(server, supervisor);
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
   const end = async (): Promise<void> => {
     await localClient(found)
       .shutDown()
       .catch((error: unknown) => say(`the controller could not end the instances: ${errorText(error)}`));
     await supervisor.end();
-    server.close();
-    server.closeAllConnections();
+    close();
   };
-  return { project: found, supervisor, down, end };
+  const leave = (): void => {
+    supervisor.leave();
+    close();
+  };
+  return { project: found, supervisor, wished: wished(server, supervisor), end, leave };
 }
 
-function gatewayArguments({ config, folder, stateFolder }: Project): readonly string[] {
+/** Reads crossfade.yaml again, and certificates; what is wrong with it is said, and everything goes on. */
+async function reload({ project, supervisor }: Running): Promise<void> {
+  try {
+    const { steps } = await localClient(project).verb('apply', { reason: 'SIGHUP' });
+    say(['crossfade.yaml was read again', ...steps].join('\n  '));
+  } catch (error) {
+    say(`crossfade.yaml was not applied: ${errorText(error)}`);
+  }
+  supervisor.hangUp();
+}
+
+function gatewayArguments({ config, folder, stateFolder }: Project, drainMs: number): readonly string[] {
   const { gateway, trustedProxies, tls } = config.listen;
   const trust = trustedProxies.length > 0 ? ['--trust-proxy', trustedProxies.join(',')] : [];
   const certificate = tls.gateway
     ? ['--tls-cert', resolveFrom(folder, tls.gateway.cert), '--tls-key', resolveFrom(folder, tls.gateway.key)]
     : [];
-  return ['--state', stateFolder, '--listen', gateway, ...trust, ...certificate];
+  return ['--state', stateFolder, '--listen', gateway, '--drain', `${drainMs}`, ...trust, ...certificate];
 }
 
+function drainOf({ drain }: UpOptions): number {
+  const ms = drain === undefined ? usualDrainMs : durationMs(drain);
+  if (ms !== undefined && ms <= longestDrainMs) return Math.round(ms);
+  throw new CrossfadeError(
+    'usage',
+    `"${drain}" is not a duration up to an hour`,
+    '`crossfade up --drain 30s`',
+  );
+}
+
+/** The link opens the page once: it is for the eyes at a terminal, not for a log. */
 async function greet(found: Project): Promise<void> {
-  const code = await localClient(found).pageCode();
-  const scheme = found.config.listen.tls.gateway ? 'https' : 'http';
-  say(`gateway  ${scheme}://${found.config.listen.gateway}/`);
-  say(`control  ${pageUrl(found.config)}/#${code}  (this link works once, for 10 minutes)`);
-}
-
-/**
- * Resolves at the first signal; later ones are told that the end is under way, so that nothing is left
- * behind.
- */
-export function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    let count = 0;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        if (count++ > 0) say('still ending; kill -9 would leave processes behind');
-        resolve();
-      });
-    }
-  });
-}
-
-async function refuseSecond(socketPath: string): Promise<void> {
-  if (!existsSync(socketPath)) return;
-  const answer = await askUp(socketPath, 'GET').catch(() => undefined);
-  if (answer)
-    throw new CrossfadeError(
-      'already-running',
-      `crossfade is up in this folder (pid ${answer.pid})`,
-      '`crossfade status` shows it, `crossfade down` ends it',
-    );
-  unlinkSync(socketPath);
-}
-
-const upAnswer = z.object({ pid: z.int() });
-
-async function askUp(socketPath: string, method: 'GET' | 'DELETE'): Promise<z.infer<typeof upAnswer>> {
-  const answer = await nodeHost().http.request({ method, url: 'http://up/', socketPath, timeoutMs: 2_000 });
-  return upAnswer.parse(JSON.parse(answer.body));
-}
-
-/**
- * What still answers belongs to an `up` that was killed. The gateway is taken over as it runs, because
- * ending it would cut connections; the controller is ended, because it resumes from its journal.
- */
-async function takeOver(found: Project): Promise<number | undefined> {
-  const controller = await pidBehind(found, 'control.sock', '/v1/status');
-  if (controller !== undefined) {
-    process.kill(controller, 'SIGTERM');
-    const until = performance.now() + 10_000;
-    while (isAlive(controller) && performance.now() < until)
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    if (isAlive(controller)) process.kill(controller, 'SIGKILL');
-  }
-  return pidBehind(found, 'gateway.sock', '/v1/state');
-}
-
-async function pidBehind(found: Project, socket: string, path: string): Promise<number | undefined> {
-  const socketPath = join(found.stateFolder, socket);
-  if (!existsSync(socketPath)) return undefined;
-  const request = { method: 'GET', url: `http://part${path}`, socketPath, timeoutMs: 1_000 };
-  // Nobody answers: the socket is left over from a process that has ended.
-  const answer = await nodeHost()
-    .http.request(request)
-    .catch(() => undefined);
-  return answer && z.object({ pid: z.int() }).safeParse(JSON.parse(answer.body)).data?.pid;
-}
-
-function listenOn(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      const text = `the state folder cannot be written: ${errorText(cause)}`;
-      reject(
-        new CrossfadeError('state-folder', text, 'make room there or make it writable, then `crossfade up`'),
-      );
-    });
-    server.listen(path, () => {
-      chmodSync(path, 0o600);
-      resolve();
-    });
-  });
-}
-
-function answerUntilDown(server: Server, supervisor: Supervisor): Promise<void> {
-  return new Promise((resolve) => {
-    server.on('request', (request, response) => {
-      const parts = { gateway: supervisor.pid('gateway'), controller: supervisor.pid('controller') };
-      response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ pid: process.pid, ...parts }));
-      if (request.method === 'DELETE') response.once('finish', () => resolve());
-    });
-  });
+  const { gateway, tls } = found.config.listen;
+  say(`gateway  ${tls.gateway ? 'https' : 'http'}://${gateway}/`);
+  const isSeen = process.stderr.isTTY;
+  const code = isSeen ? `#${await localClient(found).pageCode()}` : '';
+  const note = isSeen
+    ? 'this link works once, for 10 minutes'
+    : '`crossfade dashboard` prints a link that opens it';
+  say(`control  ${pageUrl(found.config)}/${code}  (${note})`);
 }
 
 /** `crossfade down`: ends the `up` of this folder, and waits until it is gone. */
 export async function down(options: GlobalOptions): Promise<ExitCode> {
-  const socketPath = join(localProject(options, 'down').stateFolder, 'up.sock');
-  const { pid } = await askUp(socketPath, 'DELETE').catch((cause: unknown) => {
+  const { stateFolder } = localProject(options, 'down');
+  const { pid, endLimitMs = 0 } = await askUp(stateFolder, 'DELETE').catch((cause: unknown) => {
     throw new CrossfadeError(
       'unreachable',
       'crossfade is not up in this folder',
@@ -180,12 +184,13 @@ export async function down(options: GlobalOptions): Promise<ExitCode> {
       cause,
     );
   });
-  const until = performance.now() + 60_000;
+  const limitMs = instancesEndMs + endLimitMs;
+  const until = performance.now() + limitMs;
   while (isAlive(pid) && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
   if (isAlive(pid))
     throw new CrossfadeError(
       'timeout',
-      `crossfade (pid ${pid}) did not end within 60 s`,
+      `crossfade (pid ${pid}) did not end within ${Math.round(limitMs / 1000)} s`,
       'see .crossfade/logs',
     );
   say('down: gateway, controller and instances have ended');

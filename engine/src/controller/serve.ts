@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { planCredential } from '../api/plan-credential.ts';
-import { guardLimits, parseConfig, resolveFrom, type Config } from '../config.ts';
+import { guardLimits, resolveFrom } from '../config.ts';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
@@ -20,6 +20,7 @@ import { adoptedOverrides } from './access/adopted-overrides.ts';
 import { Audit } from './access/audit.ts';
 import { Door } from './access/door.ts';
 import { Tokens } from './access/tokens.ts';
+import { AppliedConfig } from './applied-config.ts';
 import { CertificateWatch, readPair } from './certificate.ts';
 import { Controller } from './controller.ts';
 import { planOf } from './effects.ts';
@@ -40,14 +41,14 @@ const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 /** Runs the controller of a folder until SIGTERM; rejects with a catalogue error when it cannot start. */
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
-  const { controller, config, journal, audit, hold } = parts;
+  const { controller, applied, journal, audit, hold } = parts;
   const housekeeping = housekeepingOf(parts);
   const app = controlApp(serverWorld(folder, parts, housekeeping));
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
   const tidying = repeat(() => housekeeping.look(), 30_000);
-  say({ event: 'controller-listening', control: config.listen.control, pid: process.pid });
+  say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
     tidying.end();
     endWatch();
@@ -63,8 +64,8 @@ export async function serveController(folder: string): Promise<void> {
 }
 
 /** The socket, and the address with the certificate that it may have. SIGHUP looks at that at once. */
-async function openWays(folder: string, { host, config, stateFolder }: Parts, fetch: App['fetch']) {
-  const { control, tls } = config.listen;
+async function openWays(folder: string, { host, applied, stateFolder }: Parts, fetch: App['fetch']) {
+  const { control, tls } = applied.current.listen;
   const { cert, key } = tls.control ?? {};
   const paths = cert !== undefined &&
     key !== undefined && { cert: resolveFrom(folder, cert), key: resolveFrom(folder, key) };
@@ -72,7 +73,11 @@ async function openWays(folder: string, { host, config, stateFolder }: Parts, fe
   const socket = await listenOnSocket(fetch, join(stateFolder, 'control.sock'));
   const address = await listenOnAddress(fetch, control, pair);
   const servers = [socket, address];
-  if (!paths || !pair) return { servers, endWatch: () => undefined };
+  // Without a certificate there is nothing to look at; the signal's default would end the controller.
+  if (!paths || !pair) {
+    process.on('SIGHUP', () => undefined);
+    return { servers, endWatch: () => undefined };
+  }
   const use = (fresh: typeof pair): void => (address as SecureServer).setSecureContext(fresh);
   const watch = new CertificateWatch(host, paths, pair, use, (event, fields) => log.warn(fields, event));
   process.on('SIGHUP', () => watch.look());
@@ -83,8 +88,7 @@ type App = ReturnType<typeof controlApp>;
 
 type Parts = {
   readonly host: Host;
-  readonly config: Config;
-  readonly readConfig: () => Config;
+  readonly applied: AppliedConfig;
   readonly stateFolder: string;
   readonly journal: SqliteJournal;
   readonly tokens: Tokens;
@@ -99,9 +103,8 @@ type Parts = {
 
 async function assemble(folder: string): Promise<Parts> {
   const host = nodeHost();
-  const readConfig = (): Config =>
-    parseConfig(readFileSync(join(folder, 'crossfade.yaml'), 'utf8'), 'crossfade.yaml');
-  const config = readConfig();
+  const applied = new AppliedConfig(host.files, folder);
+  const config = applied.current;
   const stateFolder = join(folder, '.crossfade');
   mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   await freeSocket(join(stateFolder, 'control.sock'));
@@ -118,7 +121,7 @@ async function assemble(folder: string): Promise<Parts> {
     external: new ExternalDriver({ host, stateFolder }),
   };
   // What cannot be read now must not hold up a rollback: the key is where it was at the start.
-  const keySource = (): SealKeySource => (readable(readConfig) ?? config).app.env.sealKey;
+  const keySource = (): SealKeySource => (readable(() => applied.read()) ?? applied.current).app.env.sealKey;
   const sealed = new SealedFiles(host, stateFolder, keySource);
   const planUrl = `http://plan:${planCredential(gatewayKey)}@${config.listen.gateway}/_crossfade/plan`;
   const specFor = (id: string): ReleaseSpec =>
@@ -136,16 +139,15 @@ async function assemble(folder: string): Promise<Parts> {
     driverOf: (id) => drivers[releaseOf(controller.state, id)!.app.driver],
     specOf: specFor,
     secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
-    guardConfig: () => guardLimits(config),
-    freezesAt: (at) => windowsAt(config.freezes, at),
+    guardConfig: () => guardLimits(applied.current),
+    freezesAt: (at) => windowsAt(applied.current.freezes, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
   });
   return {
     ...{
       host,
-      config,
-      readConfig,
+      applied,
       stateFolder,
       journal,
       tokens,
@@ -160,8 +162,9 @@ async function assemble(folder: string): Promise<Parts> {
 }
 
 function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {
-  const { host, config, stateFolder, journal, tokens, audit, gateway, sealed, controller } = parts;
-  const { control: address, names } = config.listen;
+  const { host, applied, stateFolder, journal, tokens, audit, gateway, sealed, controller } = parts;
+  const address = applied.current.listen.control;
+  const names = (): readonly string[] => applied.current.listen.names;
   const door = new Door({ host, tokenPath: join(stateFolder, 'token'), address, names, tokens });
   door.token();
   return {
@@ -169,7 +172,8 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     controller,
     folder,
     sealed,
-    config: parts.readConfig,
+    applied,
+    config: () => applied.read(),
     door,
     tokens,
     audit,
@@ -226,7 +230,7 @@ function housekeepingOf(parts: Parts): Housekeeping {
   const { host, stateFolder, sealed, controller, journal, drivers } = parts;
   return new Housekeeping({
     ...{ host, stateFolder, sealed, controller, journal },
-    config: () => readable(parts.readConfig) ?? parts.config,
+    config: () => parts.applied.current,
     tidyFolders: (keep) => drivers.process.tidy(keep),
     log: (event, fields) => log.warn(fields, event),
   });

@@ -5,6 +5,7 @@ import { Hono, type Context } from 'hono';
 import { z } from 'zod';
 import {
   adoptRequest,
+  applyRequest,
   deployRequest,
   healingRequest,
   plainRequest,
@@ -35,6 +36,7 @@ import { redacted } from './access/redact.ts';
 import type { Tokens } from './access/tokens.ts';
 import { addStream, type StreamWorld } from './event-stream.ts';
 import { artifactPath, receiveArtifact } from './artifact-route.ts';
+import { apply, type ApplyWorld } from './apply-route.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { adopt } from './adoption.ts';
 import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
@@ -57,6 +59,7 @@ import { statusOf } from './views.ts';
 
 export type ServerWorld = VerbWorld &
   AdmissionWorld &
+  ApplyWorld &
   StreamWorld & {
     readonly tokens: Tokens;
     readonly gateway: GatewayLink;
@@ -84,6 +87,14 @@ export function controlApp(world: ServerWorld): App {
   addTokens(world, app);
   addAudit(world, app);
   app.on(['GET', 'PUT'], artifactPath, (context) => receiveArtifact(world, context));
+  app.post('/v1/apply', async (context) => {
+    const request = applyRequest.parse(await body(context));
+    // Understood: what comes now is the file's refusal, or the rollout's.
+    context.set('note', asked(request));
+    const { answer, applied } = apply(world, request);
+    context.set('note', { ...asked(request), after: { isDryRun: answer.isDryRun, ...applied } });
+    return context.json(answer);
+  });
   app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode(context.get('rights')) }));
   app.post('/v1/shutdown', async (context) => {
     await world.shutDown();

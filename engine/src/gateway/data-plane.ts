@@ -1,6 +1,6 @@
 // The gateway as a whole: its parts put together, its two doors opened and closed. One readable wiring, no
 // decisions. W1 the table and the overrides are read before the first connection is accepted (G4). W2 closing
-// stops accepting, tells the voice sessions, waits for requests up to a deadline, then ends what is left.
+// stops accepting, tells the voice sessions, waits up to a deadline, then cuts what is left and counts it.
 import type { Server } from 'node:http';
 import type { Override } from '../api/route-table.ts';
 import type { Certificate } from '../certificate.ts';
@@ -36,6 +36,9 @@ export type DataPlaneOptions = {
   /** Serves HTTPS with it; plain HTTP is then for this machine alone. */
   readonly certificate?: Certificate;
 };
+
+/** What was still open when a gateway ended; `sessions` find another way by themselves. */
+export type CutCounts = { readonly requests: number; readonly upgraded: number; readonly sessions: number };
 
 export const defaultTimeouts: Timeouts = {
   connectMs: 2_000,
@@ -121,19 +124,30 @@ export class DataPlane {
     this.#tlsDoor?.use(certificate);
   }
 
-  /** Stops accepting, lets requests finish for `graceMs`, then cuts what is left. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Stops accepting, on both doors, so that another gateway may take its place; lets requests and upgraded
+   * connections finish for `drainMs`, then cuts what is left and says how much that was.
+   */
+  async close(drainMs: number): Promise<CutCounts> {
     this.#voice.announceMove();
     this.ingress.close();
-    const deadlineMs = this.#host.clock.monotonic() + graceMs;
-    while (this.#busy > 0 && this.#host.clock.monotonic() < deadlineMs) await pause(this.#host.clock, 20);
+    this.control.close();
+    const deadlineMs = this.#host.clock.monotonic() + drainMs;
+    const isBusy = (): boolean => this.#busy + this.#upgraded() > 0;
+    while (isBusy() && this.#host.clock.monotonic() < deadlineMs) await pause(this.#host.clock, 20);
+    const sessions = Object.values(this.#voice.activeByRelease()).reduce((sum, each) => sum + each, 0);
+    const cut = { requests: this.#busy, upgraded: this.#upgraded(), sessions };
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
     this.#voice.close();
     this.ingress.closeAllConnections();
     this.#fleet.close();
     this.control.closeAllConnections();
-    this.control.close();
+    return cut;
+  }
+
+  #upgraded(): number {
+    return Object.values(this.#fleet.allLeases()).reduce((sum, each) => sum + each.upgraded, 0);
   }
 
   #controlCalls(): Parameters<typeof makeControl>[0] {

@@ -1,7 +1,7 @@
 // The gateway as a process: arguments in, one JSON line out when it listens, signals, exit codes. `kill -9`
 // and a new start bring back the persisted table at once (G4). A socket file is taken over only if nobody
 // answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy NETWORK,…] [--tls-cert FILE
-// --tls-key FILE]`, or CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. SIGHUP looks at the
+// --tls-key FILE] [--drain MS]`, or CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. SIGHUP looks at the
 // certificate now. Exit 3: the port, the state folder or the certificate is not to be had. The supervisor is
 // `crossfade up`.
 import { chmodSync } from 'node:fs';
@@ -21,7 +21,8 @@ import { nodeHost } from '../host-node.ts';
 import { isNetwork } from '../networks.ts';
 import { DataPlane } from './data-plane.ts';
 
-const graceMs = 5_000;
+/** From SIGTERM on, for what is under way; the supervisor's own limit must be longer. */
+const usualDrainMs = 5_000;
 
 type Settings = {
   readonly stateFolder: string;
@@ -29,6 +30,7 @@ type Settings = {
   readonly port: number;
   readonly trustedProxies: readonly string[];
   readonly tls: CertificateFiles | undefined;
+  readonly drainMs: number;
 };
 
 async function serve(): Promise<void> {
@@ -62,10 +64,13 @@ async function serve(): Promise<void> {
     if (isEnding) return;
     isEnding = true;
     watch?.close();
-    const closed = plane.close(graceMs);
+    const closed = plane.close(settings.drainMs);
     // Said when nothing is accepted any more, so that whoever reads it can rely on it.
     say('gateway-ending', { signal });
-    void closed.then(() => process.exit(0));
+    void closed.then((cut) => {
+      say('gateway-ended', { cut });
+      process.exit(0);
+    });
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
@@ -74,7 +79,10 @@ async function serve(): Promise<void> {
 function readSettings(): Settings {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { state: text, listen: text, 'trust-proxy': text, 'tls-cert': text, 'tls-key': text },
+    options: {
+      ...{ state: text, listen: text, 'trust-proxy': text, 'tls-cert': text, 'tls-key': text },
+      drain: text,
+    },
   });
   const address = values.listen ?? process.env['CROSSFADE_LISTEN'] ?? '127.0.0.1:8080';
   const match = /^(.+):(\d{1,5})$/.exec(address);
@@ -86,7 +94,14 @@ function readSettings(): Settings {
     port: Number(match[2]),
     trustedProxies: networkList(proxies),
     tls: certificateFiles(values['tls-cert'], values['tls-key']),
+    drainMs: drainOf(values.drain),
   };
+}
+
+function drainOf(text: string | undefined): number {
+  const ms = text === undefined ? usualDrainMs : Number(text);
+  if (Number.isInteger(ms) && ms >= 0 && ms <= 3_600_000) return ms;
+  throw new CrossfadeError('usage', `--drain ${text} is not a number of ms up to an hour`);
 }
 
 function certificateFiles(cert: string | undefined, key: string | undefined): CertificateFiles | undefined {

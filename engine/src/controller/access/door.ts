@@ -37,7 +37,7 @@ export type DoorParts = {
   /** The control address, host:port, as people type it. */
   readonly address: string;
   /** Further names, with port, by which people reach it. */
-  readonly names: readonly string[];
+  readonly names: () => readonly string[];
   readonly tokens: Tokens;
 };
 
@@ -48,13 +48,10 @@ const ownerRights: Rights = { actor: { name: 'owner', kind: 'token', via: 'tcp' 
 export class Door {
   readonly #parts: DoorParts;
   readonly #pages: PageSessions;
-  readonly #allowed: ReadonlySet<string>;
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
     this.#pages = new PageSessions(parts.host);
-    const port = parts.address.slice(parts.address.lastIndexOf(':'));
-    this.#allowed = new Set([parts.address, `127.0.0.1${port}`, `localhost${port}`, ...parts.names]);
   }
 
   /** Whose credential it is; the place it comes from is `place`'s question. */
@@ -81,17 +78,22 @@ export class Door {
   /** Refuses another name than ours (rebinding) and a page of another origin; undefined for ours. */
   place({ isSocket, host, origin }: Asking): Denial | undefined {
     if (isSocket) return undefined;
-    if (host === undefined || !this.#allowed.has(host.toLowerCase())) {
+    if (host === undefined || !this.#isAllowed(host)) {
       const hint = 'listen.names in crossfade.yaml adds names by which this address is reached';
       return { code: 'wrong-host', text: 'the Host is not this address', hint };
     }
-    if (origin === undefined || this.#allowed.has(origin.replace(/^https?:\/\//, '').toLowerCase()))
-      return undefined;
+    if (origin === undefined || this.#isAllowed(origin.replace(/^https?:\/\//, ''))) return undefined;
     return {
       code: 'forbidden',
       text: 'the Origin is not this address',
       hint: 'open the page at this address',
     };
+  }
+
+  #isAllowed(name: string): boolean {
+    const { address, names } = this.#parts;
+    const port = address.slice(address.lastIndexOf(':'));
+    return [address, `127.0.0.1${port}`, `localhost${port}`, ...names()].includes(name.toLowerCase());
   }
 
   /** The owner's token; made again when the file was deleted. */
