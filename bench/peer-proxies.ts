@@ -26,7 +26,10 @@ const buildLimitMs = 300_000;
 const startLimitMs = 10_000;
 
 const backendSource = `
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
+const accept = (key) =>
+  createHash('sha1').update(key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest('base64');
 const open = (name) => new Promise((resolve) => {
   const server = createServer((request, response) => {
     response.setHeader('x-crossfade-release', name);
@@ -34,7 +37,9 @@ const open = (name) => new Promise((resolve) => {
   });
   server.keepAliveTimeout = 60_000;
   server.on('upgrade', (request, socket) => {
-    socket.write('HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n');
+    const lines = ['HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket'];
+    lines.push('Sec-WebSocket-Accept: ' + accept(request.headers['sec-websocket-key']), '', '');
+    socket.write(lines.join('\\r\\n'));
     socket.on('error', () => socket.destroy()).on('end', () => socket.end()).resume();
   });
   server.listen(0, '127.0.0.1', () => resolve(server.address().port));
