@@ -31,7 +31,7 @@ export async function crashPoints(
     for (const point of chosen) {
       const name = `${victim} ${story}: ${point.when} ${point.label} #${point.occurrence}`;
       const outcome = await crash.disturb(story, point).catch((error: unknown) => String(error));
-      const failure = failureOf(outcome, recorded.end);
+      const failure = failureOf(outcome, recorded.end, crash.lastText);
       const isKilled = typeof outcome === 'string' || outcome.isKilled;
       print(`${name}: ${failure ?? (isKilled ? 'the same end' : 'not passed')}`);
       if (!isKilled) missed.push(name);
@@ -50,8 +50,9 @@ export async function crashPoints(
 function failureOf(
   outcome: string | { readonly isKilled: boolean; readonly end: unknown },
   wanted: unknown,
+  text: string,
 ): string | undefined {
   if (typeof outcome === 'string') return outcome;
   if (isDeepStrictEqual(outcome.end, wanted)) return undefined;
-  return `another end: ${JSON.stringify(outcome.end)} and not ${JSON.stringify(wanted)}`;
+  return `another end (${text}): ${JSON.stringify(outcome.end)} and not ${JSON.stringify(wanted)}`;
 }

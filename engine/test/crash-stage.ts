@@ -49,6 +49,8 @@ export class CrashStage {
   readonly #crashFolder: string;
   readonly #parts = new Map<PartName, ChildProcess>();
   readonly #victim: PartName;
+  /** How the newest rollout ended, in words; for whoever asks why an end differs. */
+  lastText = '';
   #isEnding = false;
   #turn = 0;
 
@@ -163,6 +165,7 @@ export class CrashStage {
         (status.rollout!.rollback === undefined || status.rollout!.rollback.stopwatch.toldMs !== undefined),
     );
     const gateway = await this.#gateway();
+    this.lastText = rollout!.text;
     const table = gateway.table!.services['voice']!;
     const age = ageFrom(table.stable.release);
     return {

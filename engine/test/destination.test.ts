@@ -2,24 +2,11 @@
 // certificates that are wrong, broken or renewed.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { certificatePair } from './certificate-pair.ts';
 import { Stage, until } from './stage.ts';
-
-/** A pair for 127.0.0.1 in the folder of a stage; false where there is no openssl. */
-function makePair(folder: string, name: string, days = '2', address = '127.0.0.1'): boolean {
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', days];
-  const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=IP:${address}`];
-  const files = ['-keyout', join(folder, 'tls.key'), '-out', join(folder, 'tls.pem')];
-  try {
-    execFileSync('openssl', ['req', '-x509', ...curve, ...subject, ...files], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function withTls(stage: Stage): void {
   const text = stage.read('crossfade.yaml');
@@ -61,7 +48,8 @@ function subjectNow(port: number): Promise<string> {
 
 test('from another machine one deploys, looks, reads logs and rolls back over TLS', async (t) => {
   await using stage = await Stage.make();
-  if (!makePair(stage.folder, 'first')) return t.skip('there is no openssl to make a certificate with');
+  if (!certificatePair(stage.folder, 'first'))
+    return t.skip('there is no openssl to make a certificate with');
   withTls(stage);
   stage.write('.gitignore', `${stage.read('.gitignore')}tls.*\n`);
   await stage.commit('the certificate stays out of releases');
@@ -96,14 +84,15 @@ test('from another machine one deploys, looks, reads logs and rolls back over TL
 
 test('a renewed certificate is used at once, and a broken pair leaves the old one in use', async (t) => {
   await using stage = await Stage.make();
-  if (!makePair(stage.folder, 'first')) return t.skip('there is no openssl to make a certificate with');
+  if (!certificatePair(stage.folder, 'first'))
+    return t.skip('there is no openssl to make a certificate with');
   withTls(stage);
   await stage.up();
   const pid = await stage.partPid('controller');
   const log = () => stage.read('.crossfade/logs/controller.log');
   assert.equal(await subjectNow(stage.controlPort), 'first');
   const oldKey = readFileSync(join(stage.folder, 'tls.key'));
-  makePair(stage.folder, 'second');
+  certificatePair(stage.folder, 'second');
   const newKey = readFileSync(join(stage.folder, 'tls.key'));
   stage.write('tls.key', oldKey.toString());
   process.kill(pid, 'SIGHUP');

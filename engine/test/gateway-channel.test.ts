@@ -115,6 +115,37 @@ test(
   },
 );
 
+test('a session that takes a plan of a release that is being left is told to leave it too', async (t) => {
+  const rig = await openRig(t);
+  await rig.push(table(1, { ...arms(), weight: 0 }));
+  const made = await plan(rig, { key: 'a' });
+  const channel = await join(t, rig, made);
+  await rig.push(table(2, { ...arms(), weight: 100 }));
+  const pace = { silenceWaitMs: 0, ratePerSecond: 100 };
+  await rig.control('POST', '/v1/sessions/handover', {
+    id: 'go',
+    releases: ['r1'],
+    reason: 'deploy',
+    ...pace,
+  });
+  const taken = await plan(rig, { key: 'a', channelToken: made.channelToken });
+  assert.equal(taken.release, 'r2');
+  // Back before the session has said that it took that plan.
+  await rig.push(table(3, { ...arms(), weight: 0 }));
+  await rig.control('POST', '/v1/sessions/handover', {
+    id: 'back',
+    releases: ['r2'],
+    reason: 'bad',
+    ...pace,
+  });
+  channel.say({ type: 'token', token: taken.channelToken });
+  await channel.until(() => channel.told.some((each) => each.id === 'back'));
+  channel.say({ type: 'handed-over', id: 'back', moved: true, route: 'modal', release: 'r1', tookMs: 5 });
+  const progress = () => rig.control('GET', '/v1/sessions/handover/back');
+  const last = await eventually(progress, (answer) => answer.body.moved === 1);
+  assert.equal(last.body.pending, 0);
+});
+
 test('a session that was away gets what it missed, and nothing that it answered', async (t) => {
   const rig = await openRig(t);
   await rig.push(table(1, { ...arms(), weight: 100 }));

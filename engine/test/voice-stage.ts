@@ -17,11 +17,11 @@ export type VoiceOptions = {
   /** Seconds of audio per second; 4 unless told. */
   readonly rate?: number;
   readonly recogniser?: 'coded' | 'pocketsphinx';
-  /** How long each step of a canary holds; 1s unless told. */
+  /** How long each step of a canary holds; 2s unless told. */
   readonly hold?: string;
 };
 
-type Secrets = { readonly apiKey: string; readonly modalKey: string; readonly modalSecret: string };
+export type Secrets = { readonly apiKey: string; readonly modalKey: string; readonly modalSecret: string };
 
 /** One local speech server, a process that can be killed. */
 export class SpeechServer {
@@ -75,7 +75,7 @@ export class VoiceStage {
 
   /** Up, with r1 (routes [modal]) serving and r2 (routes [direct, modal]) known. */
   static async open(options: VoiceOptions = {}): Promise<VoiceStage> {
-    const { rate = 4, recogniser = 'coded', hold = '1s' } = options;
+    const { rate = 4, recogniser = 'coded', hold = '2s' } = options;
     const [apiKey, modalKey, modalSecret] = [secret('sm'), secret('wk'), secret('ws')];
     const secrets = { apiKey, modalKey, modalSecret };
     const env = {
@@ -135,11 +135,13 @@ export class VoiceStage {
   }
 }
 
-function secret(prefix: string): string {
+/** A fresh key of its own. */
+export function secret(prefix: string): string {
   return `${prefix}-${randomBytes(16).toString('hex')}`;
 }
 
-function configOf(speechmaticsUrl: string, parakeetUrl: string, hold: string): string {
+/** The configuration of the voice example over these speech servers. */
+export function configOf(speechmaticsUrl: string, parakeetUrl: string, hold: string): string {
   return `
 app: { folder: examples/voice, start: node serve.ts, env: { file: voice.env }, grace: 2s }
 health: { path: /api/health, interval: 250ms, ready: 30s }
@@ -161,7 +163,8 @@ guards: { errors: { minUnits: 2 }, latency: { minUnits: 2 } }
 `;
 }
 
-function environmentText(secrets: Secrets, speechmatics: SpeechServer): string {
+/** What the app is given: its keys, and where to mint tokens. */
+export function environmentText(secrets: Secrets, speechmatics: SpeechServer): string {
   const values = {
     SPEECHMATICS_API_KEY: secrets.apiKey,
     SPEECHMATICS_MINT_URL: speechmatics.mintUrl,

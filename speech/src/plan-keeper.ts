@@ -1,10 +1,15 @@
 // The plan in force for a session, and its renewal. P1 a renewal that fails leaves the plan as it is: a live
 // session never stops for a token. P2 a plan fetched for a directive is in force only once `adopt` is called.
+// P3 a plan for a move is asked for three times before the move is given up: when a thousand sessions move at
+// once, one late answer must not leave a session on a release that is being left.
 import type { FetchPlan, PlanRoute, SessionPlan } from './plan.ts';
 
 const FETCH_MS = 5_000;
 /** A token that ends within this time is not worth opening with. */
 const TOKEN_MARGIN_MS = 3_000;
+const MOVE_TRIES = 3;
+/** Between the tries for a move: from this to twice this, so that sessions do not ask in step. */
+const MOVE_PAUSE_MS = 750;
 
 /** Keeps the plan of one session. */
 export class PlanKeeper {
@@ -47,9 +52,28 @@ export class PlanKeeper {
     }
   }
 
-  /** The session keeps its first id, whatever a later plan says. */
+  /** As `fetch`, with patience (P3): rejects with the last failure, after at most 18 s. */
+  async fetchToMove(reason: string): Promise<SessionPlan> {
+    for (let left = MOVE_TRIES - 1; ; left--) {
+      try {
+        return await this.fetch(reason);
+      } catch (error) {
+        if (left === 0) throw error;
+        const pauseMs = MOVE_PAUSE_MS * (1 + Math.random());
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  /**
+   * The session keeps its first id whatever a later plan says, and its channel through a plan that was made
+   * without the gateway.
+   */
   adopt(plan: SessionPlan): void {
-    this.#plan = { ...plan, session: this.#plan?.session ?? plan.session };
+    const { session, channel, channelToken } = this.#plan ?? {};
+    const known =
+      channelToken === undefined ? {} : { channelToken, ...(channel === undefined ? {} : { channel }) };
+    this.#plan = { ...known, ...plan, session: session ?? plan.session };
   }
 
   /**

@@ -2,7 +2,7 @@
 // They fit Expo API routes, Vercel, workers and Node alike. A1 the vendor's long-lived key never leaves: not
 // in an answer, not in an error. A2 nobody gets a token or a plan without the app's own authentication. A3
 // answers are never cached. A4 with the gateway away, the last good plan of the release is answered, with
-// fresh tokens.
+// fresh tokens; but not for a move, which would lead back to what is being left: that is a 503, asked again.
 import type { PlanRoute, SessionPlan } from './plan.ts';
 import { UserQuota } from './user-quota.ts';
 
@@ -122,12 +122,18 @@ async function planOf(
     return plan;
   } catch (error) {
     console.error('speech-plan-failed', error instanceof Error ? error.message : error);
+    if (isMove(asked)) return undefined;
     const last = lastPlans.get(release);
     if (!last) return fixed;
     // Another session's channel token is not this one's: it goes without a channel until the gateway is back.
     const { channelToken: _channelToken, channel: _channel, ...rest } = last;
     return { ...rest, session };
   }
+}
+
+/** A session that has a plan wants another one for a reason other than fresh tokens (A4). */
+function isMove({ channelToken, reason }: Record<string, unknown>): boolean {
+  return channelToken !== undefined && reason !== undefined && reason !== 'token';
 }
 
 async function askGateway(planUrl: string, body: object): Promise<SessionPlan> {
@@ -153,14 +159,15 @@ async function askGateway(planUrl: string, body: object): Promise<SessionPlan> {
 }
 
 /**
- * A route whose token cannot be minted stays in the plan, last: its open will fail, and another one carries.
+ * A token that cannot be minted is asked for once more; then its route stays in the plan, last: its open will
+ * fail, and another one carries.
  */
 async function withTokens(plan: SessionPlan, mint: PlanOptions['mint']): Promise<SessionPlan> {
   const minted = await Promise.all(
     plan.routes.map(async (route) => {
       if (route.type !== 'speechmatics' || route.relay !== undefined) return { route, isGood: true };
       try {
-        return { route: { ...route, ...(await mint(route)) }, isGood: true };
+        return { route: { ...route, ...(await mint(route).catch(() => mint(route))) }, isGood: true };
       } catch (error) {
         console.error('speech-token-failed', route.name, error instanceof Error ? error.message : error);
         return { route, isGood: false };

@@ -298,7 +298,7 @@ export class SpeechSession {
 
   async #handOver(request: HandoverRequest): Promise<HandoverResult> {
     const startedAtMs = performance.now();
-    const plan = await this.#keeper.fetch(request.reason);
+    const plan = await this.#keeper.fetchToMove(request.reason);
     const before = this.#keeper.plan;
     let reason: string | undefined;
     for (const route of plan.routes) {

@@ -160,6 +160,43 @@ test('with the gateway away the last plan is answered, with fresh tokens and no 
   assert.ok(plan.routes[0]?.token);
 });
 
+test('with the gateway away a session that is told to move gets no plan of another session', async (t) => {
+  t.mock.method(console, 'error', () => {});
+  const gateway = await startGateway();
+  const handler = sessionPlanHandler({ ...options, planUrl: gateway.url });
+  await handler(post('ada'));
+  await stop(gateway.server);
+  const moving = await handler(post('ada', { channelToken: 'old', reason: 'rollback' }));
+  assert.equal(moving.status, 503);
+  assert.equal(moving.headers.get('retry-after'), '1');
+  const renewing = await handler(post('ada', { channelToken: 'old', reason: 'token' }));
+  assert.equal(renewing.status, 200);
+});
+
+test('a token that cannot be minted at first is asked for once more, its route keeps its place', async () => {
+  let asked = 0;
+  const handler = sessionPlanHandler({
+    ...options,
+    mint: async () => {
+      asked += 1;
+      if (asked === 1) throw new Error('busy');
+      return { token: 'second', expiresAt: Date.now() + 60_000 };
+    },
+    fixed: {
+      release: 'r1',
+      routes: [
+        { name: 'direct', type: 'speechmatics', url: vendor.url },
+        { name: 'modal', type: 'modal-parakeet', relay: '/relay', token: 't' },
+      ],
+    },
+  });
+  const plan = (await (await handler(post('ada'))).json()) as { routes: { name: string; token: string }[] };
+  assert.deepEqual(
+    plan.routes.map(({ name, token }) => `${name} ${token}`),
+    ['direct second', 'modal t'],
+  );
+});
+
 test('without any gateway the fixed plan is answered, and a failed mint puts its route last', async (t) => {
   t.mock.method(console, 'error', () => {});
   const handler = sessionPlanHandler({

@@ -1,7 +1,7 @@
 // A rollback without a controller: the same wish goes to the gateway's own socket as an override, live
-// sessions are told to hand over, and a request through the front door shows whether it is true (K5, K9). The
-// stopwatch runs from the request's leaving. What is left, draining and restoring flags, the controller does
-// when it is back: it adopts the override before anything else.
+// sessions are told to hand over, and a request through the front door shows whether it is true (K5, K9).
+// The stopwatch runs from the request's leaving. What is left, draining and restoring flags, the controller
+// does when it is back: it adopts the override before anything else.
 import { join } from 'node:path';
 import { z } from 'zod';
 import {
@@ -32,12 +32,34 @@ type Target = Pick<ServiceTable['stable'], 'environment' | 'release'>;
 const handoverLimitMs = 12_000;
 const pollMs = 50;
 
+/**
+ * What the gateway has in force, or undefined: asked for while the controller may still answer, so that no
+ * time is lost when it does not.
+ */
+export async function lookAhead(options: VerbOptions): Promise<GatewayState | undefined> {
+  const folder = findFolder(options);
+  if (folder === undefined) return undefined;
+  const socketPath = join(folder, '.crossfade', 'gateway.sock');
+  const request = { method: 'GET', url: 'http://gateway/v1/state', socketPath, timeoutMs: 5_000 };
+  try {
+    return gatewayState.parse(JSON.parse((await nodeHost().http.request(request)).body));
+  } catch {
+    // Asked again, and told, where the answer is needed.
+    return undefined;
+  }
+}
+
 /** `cause`: why the controller is passed over; thrown again where the gateway does not answer either. */
-export async function emergency(wish: Wish, options: VerbOptions, cause: CrossfadeError): Promise<ExitCode> {
+export async function emergency(
+  wish: Wish,
+  options: VerbOptions,
+  cause: CrossfadeError,
+  ahead?: Promise<GatewayState | undefined>,
+): Promise<ExitCode> {
   const folder = findFolder(options);
   if (folder === undefined) throw cause;
   const call = gatewayCall(join(folder, '.crossfade', 'gateway.sock'), cause);
-  const state = gatewayState.parse(await call('GET', '/v1/state'));
+  const state = (await ahead) ?? gatewayState.parse(await call('GET', '/v1/state'));
   const [service, table] = onlyService(state);
   const target = emergencyTarget(table, wish.to);
   say('the controller does not answer: going to the gateway itself');

@@ -171,8 +171,8 @@ async function goneOf(world: EffectWorld, { environment, release }: Of<'revive'>
 async function pushTable(world: EffectWorld, effect: Of<'push-table'>, signal: AbortSignal): Promise<void> {
   const table = tableOf(world.state());
   if (!table || table.version !== effect.version || table.epoch !== effect.epoch) return;
-  await giveSecrets(world);
-  const answer = await world.gateway.push(table);
+  // Side by side, the table first: a release comes at weight 0, so its headers are there before its sessions.
+  const [answer] = await Promise.all([world.gateway.push(table), giveSecrets(world)]);
   if (signal.aborted) return;
   if (answer.kind === 'in-use') {
     await world.submit({

@@ -1,7 +1,8 @@
 // Handovers in progress: which sessions are to move, told at a paced rate, and what became of each. E1
-// idempotent by id: asked again, it only tells its progress. E2 `pending` reaches 0: a session that does not
-// answer in time has failed, one that ended by itself no longer counts. E3 the pace is a limit, never a
-// burst: a stalled clock is not made up for. G5: the last 50 handovers are remembered.
+// idempotent by id: asked again, it only tells its progress. E2 `pending` reaches 0: a session that does
+// not answer in time has failed, one that ended by itself no longer counts. E3 the pace is kept by the
+// clock, so that a late beat is made up for, but only by one beat more: a stalled clock brings no burst.
+// G5: the last 50 handovers are remembered.
 import type { HandoverProgress, HandoverRequest } from '../../api/route-table.ts';
 import type { Clock } from '../../host.ts';
 
@@ -20,8 +21,9 @@ type Handover = {
   readonly settled: Set<string>;
   moved: number;
   failed: number;
-  /** How many may be told now; grows with time, at most by one beat's worth (E3). */
+  /** How many may be told now; grows with time, to two beats' worth at most (E3). */
   credit: number;
+  creditedMs: number;
 };
 
 export class Handovers {
@@ -56,6 +58,7 @@ export class Handovers {
       moved: 0,
       failed: 0,
       credit: 1,
+      creditedMs: this.#clock.monotonic(),
     };
     this.#all.set(request.id, made);
     for (const [id, each] of this.#all) {
@@ -126,7 +129,10 @@ export class Handovers {
   /** Tells the next ones and gives up on the silent; true while something is left to do. */
   #advance(handover: Handover): boolean {
     const { request, waiting, told } = handover;
-    const perBeat = (request.ratePerSecond * beatMs) / 1000;
+    const nowMs = this.#clock.monotonic();
+    const grown = handover.credit + (request.ratePerSecond * (nowMs - handover.creditedMs)) / 1000;
+    handover.credit = Math.min(grown, Math.max(1, (request.ratePerSecond * 2 * beatMs) / 1000));
+    handover.creditedMs = nowMs;
     for (const session of waiting) {
       if (handover.credit < 1) break;
       handover.credit--;
@@ -134,8 +140,6 @@ export class Handovers {
       told.set(session, { deadlineMs: this.#deadline(request) });
       this.#tell(session, request);
     }
-    handover.credit = Math.min(handover.credit + perBeat, Math.max(1, perBeat));
-    const nowMs = this.#clock.monotonic();
     for (const [session, { deadlineMs }] of told) {
       if (deadlineMs > nowMs) continue;
       told.delete(session);

@@ -220,7 +220,7 @@ export class SessionChannel {
         const claim = this.#claim(message.token);
         if (!claim || claim.session !== session.id) return refuseChannel(socket, 'the token is not valid');
         session.claim = claim;
-        return;
+        return this.#events.resumed(session);
       }
       case 'telemetry':
         session.telemetry = message;

@@ -199,7 +199,10 @@ export class Voice implements OwnPaths {
     this.#channel.direct(session, { id: request.id, kind: 'handover', reason, silenceWaitMs });
   }
 
-  /** A session that comes with an ended pin and was never told is told now. */
+  /**
+   * A session that comes with an ended pin, or is given one, and was never told is told now: its plan may
+   * have been made just before a handover that has chosen its sessions since.
+   */
   #catchUp(session: LiveSession): void {
     const ending = this.#pins.endingOf(session.claim, this.#parts.host.clock.now());
     if (!ending || session.directives.some((each) => each.id === ending.id)) return;
