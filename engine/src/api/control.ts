@@ -34,6 +34,8 @@ export const deployRequest = z.strictObject({
     .optional(),
   /** Take only commits that are in the repository already. */
   noFetch: z.boolean().optional(),
+  /** A name means the remote's, also where there is one like it here: who asks is at another machine. */
+  fetchFirst: z.boolean().optional(),
   /** What this release changes cannot be taken back: guards freeze and page instead of rolling back. */
   irreversible: z.boolean().optional(),
   sessions: z.enum(['stay', 'hand-over']).optional(),
@@ -53,6 +55,7 @@ export const releaseRequest = deployRequest.pick({
   allowDirty: true,
   artifact: true,
   noFetch: true,
+  fetchFirst: true,
   irreversible: true,
 });
 export type ReleaseRequest = z.infer<typeof releaseRequest>;

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
+import { isLocal } from './connection.ts';
 import { forwardOf, type ForwardOptions } from './gates.ts';
 import { artifactOf } from './upload.ts';
 import { runVerb } from './verb.ts';
@@ -49,6 +50,7 @@ export async function deploy(
     release,
     artifact: options.artifact === undefined ? undefined : await artifactOf(options.artifact, options),
     noFetch: options.fetch === false ? true : undefined,
+    fetchFirst: isLocal(options) || ref === undefined ? undefined : true,
     irreversible,
     routes: routes?.split(',').map((each) => each.trim()),
     allowDirty,

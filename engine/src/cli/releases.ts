@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { ReleaseDetail, ReleaseDiff, ReleaseView } from '../api/releases.ts';
 import type { ExitCode } from '../errors.ts';
-import { controlClient, type GlobalOptions } from './connection.ts';
+import { controlClient, isLocal, type GlobalOptions } from './connection.ts';
 import { print, printJson, row, say } from './render.ts';
 
 export type ReleasesOptions = GlobalOptions & {
@@ -51,6 +51,7 @@ async function create(options: ReleasesOptions): Promise<ExitCode> {
     allowDirty,
     irreversible,
     noFetch: options.fetch === false ? true : undefined,
+    fetchFirst: isLocal(options) || ref === undefined ? undefined : true,
   };
   const answer = await controlClient(options).verb('releases', request);
   if (options.json) printJson(answer);

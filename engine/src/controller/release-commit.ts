@@ -1,6 +1,7 @@
 // Which commit a deploy means: HEAD of the configured checkout, a snapshot of a tree with changes, or a named
-// branch, tag or commit, which is fetched from source.remote when it is not here. Changes nothing in the
-// checkout but objects and refs under refs/crossfade/.
+// branch, tag or commit, which is fetched from source.remote when it is not here. Somebody at another machine
+// means the remote's branch: ours of that name may be an old one. Changes nothing in the checkout but objects
+// and refs under refs/crossfade/.
 import type { ReleaseRequest } from '../api/control.ts';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
@@ -32,10 +33,11 @@ export async function resolveCommit(origin: CommitOrigin, request: ReleaseReques
     );
   });
   const place = { repository: top, prefix: await git(host, start, ['rev-parse', '--show-prefix']) };
-  const { ref, noFetch } = request;
+  const { ref, noFetch, fetchFirst } = request;
   if (ref !== undefined) {
     const remote = noFetch ? undefined : config.source.remote;
-    return { ...place, commit: await namedCommit(host, top, ref, remote), ref };
+    const isTheirs = fetchFirst === true && remote !== undefined && !isHash(ref);
+    return { ...place, commit: await namedCommit(host, top, ref, remote, isTheirs), ref };
   }
   const dirty = await dirtyFiles(host, top);
   if (dirty.length === 0) return { ...place, commit: await commitOf(host, top, 'HEAD'), ref: 'HEAD' };
@@ -62,10 +64,11 @@ async function namedCommit(
   repository: string,
   ref: string,
   remote: string | undefined,
+  isTheirs: boolean,
 ): Promise<string> {
-  const known = await localCommit(host, repository, ref);
+  const known = isTheirs ? undefined : await localCommit(host, repository, ref);
   if (known !== undefined) return known;
-  const missing = `there is no commit ${ref} in ${repository}`;
+  const missing = `there is no commit ${ref} ${isTheirs ? 'to be had' : `in ${repository}`}`;
   const hint = 'name a branch, tag or commit with --ref';
   if (remote === undefined) throw new CrossfadeError('source', missing, hint);
   const fetched = await fetchCommit(host, repository, remote, ref);
@@ -73,6 +76,10 @@ async function namedCommit(
   if (fetched.kind === 'found') return fetched.commit;
   const text = `${missing}, and ${shown} did not give it: ${fetched.text}`;
   throw new CrossfadeError('source', text, `push ${ref} to ${shown}, or set source.remote; ${hint}`);
+}
+
+function isHash(ref: string): boolean {
+  return /^[0-9a-f]{4,40}$/.test(ref);
 }
 
 type Fetched =
@@ -86,7 +93,7 @@ async function fetchCommit(host: Host, repository: string, remote: string, ref: 
   const named = byName === undefined ? await localCommit(host, repository, place) : undefined;
   if (byName === undefined) await git(host, repository, ['update-ref', '-d', place]);
   if (named !== undefined) return { kind: 'found', commit: named };
-  if (!/^[0-9a-f]{4,40}$/.test(ref)) return { kind: 'none', text: byName ?? 'it has no such commit' };
+  if (!isHash(ref)) return { kind: 'none', text: byName ?? 'it has no such commit' };
   const failed = await fetchFrom(host, repository, remote, '+refs/heads/*:refs/crossfade/remote/*');
   const commit = failed === undefined ? await localCommit(host, repository, ref) : undefined;
   if (commit !== undefined) return { kind: 'found', commit };
