@@ -67,10 +67,10 @@ async function uninstall(options: UnitOptions): Promise<ExitCode> {
     print(`would disable and remove ${unit.path}`);
     return 0;
   }
-  // A systemd that does not run has nothing to disable; the file goes all the same.
-  const trouble = await systemctl(unit, ['disable', unit.name]).catch((error: unknown) => error);
+  // Where no systemd runs there is nothing to disable or to reload; the file goes all the same.
+  await runSystemctl(unit, ['disable', unit.name]);
   rmSync(unit.path);
-  if (!trouble) await systemctl(unit, ['daemon-reload']);
+  await runSystemctl(unit, ['daemon-reload']);
   say(`${unit.path} is removed; what runs goes on until \`crossfade down\``);
   return 0;
 }
