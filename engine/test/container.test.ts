@@ -1,5 +1,6 @@
-// What the Dockerfile promises, without Docker: the same command as in its ENTRYPOINT, below PID 1 of a process
-// namespace of its own. A stop ends all of it in time, the folder keeps the state, and nothing piles up.
+// What the Dockerfile promises, without Docker: the same command as in its ENTRYPOINT, below PID 1 of a
+// process namespace of its own. A stop ends all of it in time, the folder keeps the state, and nothing piles
+// up.
 import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';

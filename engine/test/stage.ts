@@ -227,12 +227,11 @@ export class Stage {
     return (await nodeHost().http.request(request)).body;
   }
 
-  /** Ends an `up --detach` by signal, so that it does not depend on the configuration; nothing if there is none. */
+  /** Ends an `up --detach` by signal; nothing if there is none. */
   async endDetached(): Promise<void> {
     const answer = await this.askUp().catch(() => undefined);
     if (answer === undefined) return;
-    const { pid } = JSON.parse(answer) as { pid: number };
-    process.kill(pid, 'SIGTERM');
+    process.kill((JSON.parse(answer) as { pid: number }).pid, 'SIGTERM');
     await until(async () => ((await this.askUp().catch(() => undefined)) === undefined ? true : undefined));
   }
 
