@@ -76,7 +76,7 @@ test('up --take-over replaces up and controller, and no request fails', async ()
   assert.equal(isAlive(gateway), false, 'what was taken over is ended with it');
 });
 
-test('--replace-gateway says what is open, lets it finish, and cuts the rest when the time is over', async () => {
+test('--replace-gateway says what is open, lets it finish, and cuts the rest in the end', async () => {
   await using stage = await Stage.make();
   await stage.must('up', '--detach', '--drain', '300ms');
   try {

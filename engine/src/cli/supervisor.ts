@@ -1,5 +1,6 @@
 // Keeps gateway and controller running as child processes of `crossfade up`: starts each, restarts it with
-// backoff when it dies, and ends both, or leaves them to the next `up`. Their output goes to files in the state folder, never to pipes.
+// backoff when it dies, and ends both, or leaves them to the next `up`. Their output goes to files in the
+// state folder, never to pipes.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

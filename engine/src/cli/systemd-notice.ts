@@ -1,7 +1,7 @@
-// What `up` tells systemd (sd_notify): ready when both parts serve, reloading, stopping, and a sign of life for
-// as long as both answer. Node has no unix datagram sockets, so `systemd-notify` speaks; the unit therefore has
-// NotifyAccess=all. Without NOTIFY_SOCKET nothing is told. Its variables are taken out of the environment, so
-// that no app below can speak for the service.
+// What `up` tells systemd (sd_notify): ready when both parts serve, reloading, stopping, and a sign of life
+// for as long as both answer. Node has no unix datagram sockets, so `systemd-notify` speaks; the unit
+// therefore has NotifyAccess=all. Without NOTIFY_SOCKET nothing is told. Its variables are taken out of the
+// environment, so that no app below can speak for the service.
 import { execFile } from 'node:child_process';
 import { say } from './render.ts';
 

@@ -1,6 +1,6 @@
-// What an earlier `up` left running in a folder. The controller is ended, because it resumes from its journal;
-// the gateway is taken over as it runs, because ending it would cut connections, or replaced where that was
-// asked for. What is alive and does not answer within 5 s serves nobody, and is killed.
+// What an earlier `up` left running in a folder. The controller is ended, because it resumes from its
+// journal; the gateway is taken over as it runs, because ending it would cut connections, or replaced where
+// that was asked for. What is alive and does not answer within 5 s serves nobody, and is killed.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,7 +1,7 @@
-// `crossfade up`: gateway and controller, until Ctrl-C, a signal or `crossfade down`. A second `up` is refused
-// while the first answers, unless it takes over; parts left over by an `up` that was killed or has left are
-// taken over (take-over.ts), their app instances adopted. SIGHUP reads the configuration again where there is
-// no terminal that could have hung up (surroundings.ts).
+// `crossfade up`: gateway and controller, until Ctrl-C, a signal or `crossfade down`. A second `up` is
+// refused while the first answers, unless it takes over; parts left over by an `up` that was killed or has
+// left are taken over (take-over.ts), their app instances adopted. SIGHUP reads the configuration again
+// where there is no terminal that could have hung up (surroundings.ts).
 import { mkdirSync } from 'node:fs';
 import { resolveFrom } from '../config.ts';
 import { durationMs } from '../config-schema.ts';

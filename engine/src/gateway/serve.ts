@@ -1,9 +1,9 @@
 // The gateway as a process: arguments in, one JSON line out when it listens, signals, exit codes. `kill -9`
 // and a new start bring back the persisted table at once (G4). A socket file is taken over only if nobody
 // answers on it. Arguments: `--state FOLDER --listen HOST:PORT [--trust-proxy NETWORK,…] [--tls-cert FILE
-// --tls-key FILE] [--drain MS]`, or CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. SIGHUP looks at the
-// certificate now. Exit 3: the port, the state folder or the certificate is not to be had. The supervisor is
-// `crossfade up`.
+// --tls-key FILE] [--drain MS]`, or CROSSFADE_STATE, CROSSFADE_LISTEN, CROSSFADE_TRUST_PROXY. SIGHUP looks
+// at the certificate now. Exit 3: the port, the state folder or the certificate is not to be had. The
+// supervisor is `crossfade up`.
 import { chmodSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { resolve } from 'node:path';
