@@ -1,5 +1,5 @@
-// `crossfade up` without a terminal: in the background, taking over from another one, meeting what hangs, and
-// refusing a newer state file.
+// `crossfade up` without a terminal: in the background, taking over from another one, meeting what hangs,
+// and refusing a newer state file.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';

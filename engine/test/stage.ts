@@ -230,8 +230,7 @@ export class Stage {
   async endDetached(): Promise<void> {
     const answer = await this.askUp().catch(() => undefined);
     if (answer === undefined) return;
-    const { pid } = JSON.parse(answer) as { pid: number };
-    process.kill(pid, 'SIGTERM');
+    process.kill((JSON.parse(answer) as { pid: number }).pid, 'SIGTERM');
     await until(async () => ((await this.askUp().catch(() => undefined)) === undefined ? true : undefined));
   }
 

@@ -30,6 +30,8 @@ const instancesEndMs = 60_000;
 
 export async function up(options: UpOptions): Promise<ExitCode> {
   if (options.detach) return upDetached(options);
+  if (process.pid === 1)
+    say('crossfade is PID 1 and reaps no strangers: put tini before it, or `docker run --init`');
   const notice = new SystemdNotice();
   const isWatched = hasTerminal();
   const running = await startService(options).catch((error: unknown) => {
