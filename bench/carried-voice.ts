@@ -32,6 +32,10 @@ const scripts: Record<PartName, string> = {
   controller: new URL('../engine/src/controller/serve.ts', import.meta.url).pathname,
 };
 const settleLimitMs = 60_000;
+/** Wide: on a machine that is short of cores the service must not go back before it is told to. */
+const guards =
+  'guards: { errors: { max: 50%, minUnits: 500 }, ' +
+  'latency: { over: 30s, max: 50%, minUnits: 500 }, unavailable: 10m }';
 
 export class CarriedVoice {
   readonly stage: Stage;
@@ -50,9 +54,7 @@ export class CarriedVoice {
     const env = { SPEECHMATICS_API_KEY: apiKey, MODAL_KEY: modalKey, MODAL_SECRET: modalSecret };
     const direct = await SpeechServer.start('speechmatics', env);
     const modal = await SpeechServer.start('parakeet', env);
-    const stage = await Stage.make(
-      configOf(direct.url, modal.url, '1s').replaceAll('Units: 2 ', 'Units: 20 '),
-    );
+    const stage = await Stage.make(configOf(direct.url, modal.url, '1s').replace(/^guards:.*$/m, guards));
     const service = new CarriedVoice(stage, [direct, modal]);
     try {
       stage.write('voice.env', environmentText(secrets, direct));

@@ -108,7 +108,8 @@ async function rollBackOnce(
   await watch.first(after.release);
   const gone = await arrive(crowds, after);
   if (gone.away > 0) console.error(`${gone.away} did not follow the deploy: ${gone.missing.join('; ')}`);
-  const { position } = await service.stage.status();
+  const { position, rollout } = await service.stage.status();
+  if (rollout?.phase !== 'baking') throw new Error(`r2 did not stay: ${rollout?.text}`);
   if (state === 'dead') await service.killController();
   if (state === 'hung') service.signalController('SIGSTOP');
   const run = service.rollBack();

@@ -9,7 +9,7 @@ import { defaultConfig, Stage, until } from './stage.ts';
 
 const always = 'freezes: [{ cron: "* * * * *", for: 1h, reason: "stop the line" }]\n';
 
-test('a changed field is told with the time from which it holds, and a live one holds at once', async () => {
+test('each changed field is told with the time from which it holds, and the live ones hold now', async () => {
   await using stage = await Stage.make();
   await stage.up();
   assert.match((await stage.must('apply')).stderr, /crossfade\.yaml changes nothing/);

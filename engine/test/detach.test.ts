@@ -76,7 +76,7 @@ test('up --take-over replaces up and controller, and no request fails', async ()
   assert.equal(isAlive(gateway), false, 'what was taken over is ended with it');
 });
 
-test('--replace-gateway says what is open, lets it finish, and cuts the rest when the time is over', async () => {
+test('--replace-gateway says what is open, lets it finish, and cuts the rest in the end', async () => {
   await using stage = await Stage.make();
   await stage.must('up', '--detach', '--drain', '300ms');
   try {
@@ -124,7 +124,7 @@ test('up refuses the state of a newer Crossfade, leaves it as it is, and the gat
   process.kill(await until(() => pidFrom(stage, 'controller')), 'SIGTERM');
   const path = join(stage.folder, '.crossfade/crossfade.db');
   await until(() => (existsSync(`${path}-wal`) ? undefined : true));
-  const database = new DatabaseSync(path);
+  const database = new DatabaseSync(path, { timeout: 5_000 });
   database.exec('PRAGMA user_version = 99');
   database.close();
   const before = readFileSync(path);
@@ -138,7 +138,7 @@ test('up refuses the state of a newer Crossfade, leaves it as it is, and the gat
   }
   assert.ok(readFileSync(path).equals(before), 'not a byte is changed');
   assert.equal((await stage.ask()).release, 'r1');
-  const again = new DatabaseSync(path);
+  const again = new DatabaseSync(path, { timeout: 5_000 });
   again.exec(`PRAGMA user_version = ${schemaVersion}`);
   again.close();
   await stage.up();

@@ -125,7 +125,6 @@ export class Stage {
     });
   }
 
-  /** Whoever read what `up` says is gone. */
   closeTerminal = (): unknown => this.#up!.stderr!.destroy();
 
   /** Asks `up` to end, as Ctrl-C does, and resolves when it has. */
@@ -227,7 +226,7 @@ export class Stage {
     return (await nodeHost().http.request(request)).body;
   }
 
-  /** Ends an `up --detach` by signal; nothing if there is none. */
+  /** Ends an `up --detach` by signal: no configuration is read for it. */
   async endDetached(): Promise<void> {
     const answer = await this.askUp().catch(() => undefined);
     if (answer === undefined) return;
@@ -262,7 +261,7 @@ export async function until<T>(
   }
 }
 
-/** A closed loop of callers under ever new keys, counting what was not answered with 200. */
+/** A closed loop of callers under ever new keys; counts what was not answered with 200. */
 export class Crowd {
   readonly failures: string[] = [];
   readonly byRelease = new Map<string, number>();

@@ -1,6 +1,6 @@
 // How this process was started, which decides what a hang-up means. The kernel sends SIGHUP to those whose
-// controlling terminal closed: for them it is the end. A process without one (`up --detach`, a systemd unit,
-// a container) gets it only from somebody who wants the configuration read again.
+// controlling terminal closed: for them it is the end. A process without one (`up --detach`, a systemd
+// unit, a container) gets it only from somebody who wants the configuration read again.
 import { closeSync, constants, openSync } from 'node:fs';
 
 /** /dev/tty can be opened by those who have a controlling terminal, and by nobody else. */

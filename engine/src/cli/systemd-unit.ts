@@ -1,7 +1,7 @@
 // The text of a systemd unit that runs `crossfade up` in one folder. KillMode=process: a stop asks `up`,
-// which ends everything itself; when `up` died or is killed by the watchdog, gateway and instances stay, and
-// the next one takes them over. What a person must correct (configuration, usage, a refusal) is not tried
-// again.
+// which ends everything itself; when `up` died or is killed by the watchdog, gateway and instances stay,
+// and the next one takes them over. What a person must correct (configuration, usage, a refusal) is not
+// tried again.
 import { dirname } from 'node:path';
 
 export type UnitWish = {

@@ -1,7 +1,8 @@
 // The configuration that is in force: what crossfade.yaml said at the start, and at each `crossfade apply`
 // since. C1 a file with mistakes changes nothing. C2 what decides about a rollout that is under way (its
-// steps and guards) is not changed beneath it: the whole file is refused until then. C3 what needs a restart
-// stays as it is, and is told again with each apply. A deploy reads the file as it is at that moment.
+// steps and guards) is not changed beneath it: the whole file is refused until then. C3 what needs a
+// restart stays as it is, and is told again with each apply. A deploy reads the file as it is at that
+// moment.
 import { parseConfig, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import type { Files } from '../host.ts';
