@@ -4,12 +4,21 @@ import { test, type TestContext } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { isOnCandidate } from '../src/rollout/split.ts';
-import { arm, ask, folder, httpBackend, namedBackend, table, unixRequest } from './gateway-rig.ts';
+import {
+  arm,
+  ask,
+  folder,
+  httpBackend,
+  namedBackend,
+  rawBackend,
+  table,
+  unixRequest,
+} from './gateway-rig.ts';
 
 const program = fileURLToPath(new URL('../src/gateway/serve.ts', import.meta.url));
 
@@ -18,18 +27,18 @@ type Started = {
   readonly port: number;
   readonly socket: string;
   /** Resolves when it has printed this event. */
-  said(event: string): Promise<void>;
+  said(event: string): Promise<any>;
 };
 
-function launch(t: TestContext, state: string, port: number): ChildProcess {
-  const args = [program, '--state', state, '--listen', `127.0.0.1:${port}`];
+function launch(t: TestContext, state: string, port: number, more: string[] = []): ChildProcess {
+  const args = [program, '--state', state, '--listen', `127.0.0.1:${port}`, ...more];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
   return child;
 }
 
-async function start(t: TestContext, state: string, port: number): Promise<Started> {
-  const child = launch(t, state, port);
+async function start(t: TestContext, state: string, port: number, more: string[] = []): Promise<Started> {
+  const child = launch(t, state, port, more);
   const lines = createInterface({ input: child.stdout! });
   const said = (event: string) =>
     new Promise<any>((resolve) => {
@@ -112,3 +121,40 @@ test(
     await assert.rejects(ask(gateway.port), /ECONNREFUSED/);
   },
 );
+
+test(
+  'an upgraded connection may finish within --drain; another gateway listens meanwhile',
+  { timeout: 20_000 },
+  async (t) => {
+    const url = await rawBackend(t, (socket) => {
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+        socket.on('data', (chunk) => socket.write(chunk));
+        socket.on('end', () => socket.end());
+      });
+    });
+    const state = folder(t);
+    const gateway = await start(t, state, 0, ['--drain', '60000']);
+    await unixRequest(gateway.socket, 'PUT', '/v1/table', table(1, { stable: arm('blue', 'r1', [url]) }));
+    const client = connect(gateway.port, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n');
+    await once(client, 'data');
+    const exited = once(gateway.child, 'exit');
+    const ended = gateway.said('gateway-ended');
+    gateway.child.kill('SIGTERM');
+    await gateway.said('gateway-ending');
+    const next = await start(t, state, gateway.port);
+    assert.equal(next.port, gateway.port, 'the address and the socket are free');
+    client.write('still here');
+    assert.equal(String((await once(client, 'data'))[0]), 'still here');
+    client.end();
+    assert.deepEqual(await exited, [0, null]);
+    assert.deepEqual((await ended).cut, { requests: 0, upgraded: 0, sessions: 0 });
+  },
+);
+
+test('a time to drain that is none is refused', async (t) => {
+  const { code, text } = await failure(launch(t, folder(t), 0, ['--drain', 'long']));
+  assert.equal(code, 2);
+  assert.match(text, /--drain long is not a number of ms/);
+});
