@@ -88,16 +88,22 @@ export class Crowd {
     return said;
   }
 
-  async #heard<K extends Said['kind']>(kind: K, limitMs: number): Promise<Extract<Said, { kind: K }>> {
-    const signal = AbortSignal.timeout(limitMs);
-    const dead = once(this.#child, 'exit', { signal }).then(([code]) => {
-      throw new Error(`a process of people ended with ${String(code)}`);
+  #heard<K extends Said['kind']>(kind: K, limitMs: number): Promise<Extract<Said, { kind: K }>> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        child.off('message', hear).off('exit', die);
+        act();
+      };
+      const hear = (said: Said): void => {
+        if (said.kind === kind) settle(() => resolve(said as Extract<Said, { kind: K }>));
+      };
+      const die = (code: number | null): void =>
+        settle(() => reject(new Error(`a process of people ended with ${String(code)}`)));
+      const late = (): void => settle(() => reject(new Error(`nobody said ${kind} within ${limitMs} ms`)));
+      const timer = setTimeout(late, limitMs);
+      child.on('message', hear).once('exit', die);
     });
-    // Nobody listens any more once the answer has come.
-    dead.catch(() => undefined);
-    for (;;) {
-      const [said] = (await Promise.race([once(this.#child, 'message', { signal }), dead])) as [Said];
-      if (said.kind === kind) return said as Extract<Said, { kind: K }>;
-    }
   }
 }

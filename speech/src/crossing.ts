@@ -28,6 +28,8 @@ const PROOF_MS = 8_000;
 const SEAM_MS = 10_000;
 const NEW_CONTEXT_SAMPLES = 16_000;
 const AFTER_START_SAMPLES = 4_800;
+/** A silence is waited for at least this long after a slow opening, if one was asked for. */
+const LEAST_SILENCE_WAIT_MS = 1_000;
 
 /** Moves the ownership from `old` to `fresh`, or says why not. */
 export async function cross(
@@ -37,6 +39,8 @@ export async function cross(
   silenceWaitMs: number,
 ): Promise<Crossing> {
   const { waits } = ground;
+  // The wait for a silence runs from here: opening and proof are part of it.
+  const patientUntilMs = waits.nowMs() + silenceWaitMs;
   const isBroken = (): boolean => fresh.isOver || old.isOver || !ground.isOwner(old);
   await waits.until(() => fresh.state !== 'opening' || isBroken(), READY_MS);
   if (isBroken() || fresh.state !== 'ready') return outcome(ground, old, fresh, 'the new route did not open');
@@ -48,9 +52,11 @@ export async function cross(
     await waits.until(() => isProven() || isBroken(), PROOF_MS);
     if (isBroken() || !isProven()) return outcome(ground, old, fresh, 'the new route did not take audio');
   }
+  const leastMs = Math.min(silenceWaitMs, LEAST_SILENCE_WAIT_MS);
+  const patienceMs = Math.max(leastMs, patientUntilMs - waits.nowMs());
   const seam = old.traits.hasWordTimes
-    ? await seamByVoice(ground, old, fresh, silenceWaitMs, isBroken)
-    : await seamByCut(ground, old, fresh, silenceWaitMs, isBroken);
+    ? await seamByVoice(ground, old, fresh, patienceMs, isBroken)
+    : await seamByCut(ground, old, fresh, patienceMs, isBroken);
   if (isBroken() || seam === undefined) return outcome(ground, old, fresh, 'no seam was found');
   ground.limitOld(seam);
   if (!fresh.traits.hasWordTimes) fresh.beginAt(startInGap(ground, fresh, seam));

@@ -9,24 +9,24 @@ type Wait = {
 
 /** The open waits of one session. `nowMs` is the session's clock. */
 export class Waits {
-  readonly #nowMs: () => number;
+  readonly nowMs: () => number;
   #waits: Wait[] = [];
 
   constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+    this.nowMs = nowMs;
   }
 
   /** Resolves true when the condition holds, false when `limitMs` of the session's clock is over. */
   until(isTrue: () => boolean, limitMs: number): Promise<boolean> {
     if (isTrue()) return Promise.resolve(true);
     return new Promise((resolve) => {
-      this.#waits.push({ isTrue, endsAtMs: this.#nowMs() + limitMs, resolve });
+      this.#waits.push({ isTrue, endsAtMs: this.nowMs() + limitMs, resolve });
     });
   }
 
   /** Looks at all conditions. */
   look(): void {
-    const nowMs = this.#nowMs();
+    const nowMs = this.nowMs();
     for (const wait of [...this.#waits]) {
       const isHeld = wait.isTrue();
       if (!isHeld && nowMs < wait.endsAtMs) continue;

@@ -4,13 +4,7 @@
 // does when it is back: it adopts the override before anything else.
 import { join } from 'node:path';
 import { z } from 'zod';
-import {
-  gatewayState,
-  handoverProgress,
-  type GatewayState,
-  type HandoverProgress,
-  type ServiceTable,
-} from '../api/route-table.ts';
+import { environmentName, handoverProgress, type HandoverProgress } from '../api/route-table.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { findFolder, project } from './connection.ts';
@@ -27,7 +21,26 @@ export type Wish = {
 };
 
 type Call = (method: string, path: string, body?: object) => Promise<unknown>;
-type Target = Pick<ServiceTable['stable'], 'environment' | 'release'>;
+type InForce = z.infer<typeof inForce>;
+type Arms = NonNullable<InForce['table']>['services'][string];
+type Target = Pick<Arms['stable'], 'environment' | 'release'>;
+
+const arm = z.object({
+  environment: environmentName,
+  release: z.string(),
+  routes: z.array(z.object({ name: z.string() })),
+});
+/** The part of the gateway's state that is needed here: to check all of it takes longer than to switch. */
+const inForce = z.object({
+  table: z
+    .object({
+      services: z.record(
+        z.string(),
+        z.object({ stable: arm, candidate: arm.optional(), standby: arm.optional() }),
+      ),
+    })
+    .nullable(),
+});
 
 const handoverLimitMs = 12_000;
 const pollMs = 50;
@@ -36,13 +49,13 @@ const pollMs = 50;
  * What the gateway has in force, or undefined: asked for while the controller may still answer, so that no
  * time is lost when it does not.
  */
-export async function lookAhead(options: VerbOptions): Promise<GatewayState | undefined> {
+export async function lookAhead(options: VerbOptions): Promise<InForce | undefined> {
   const folder = findFolder(options);
   if (folder === undefined) return undefined;
   const socketPath = join(folder, '.crossfade', 'gateway.sock');
   const request = { method: 'GET', url: 'http://gateway/v1/state', socketPath, timeoutMs: 5_000 };
   try {
-    return gatewayState.parse(JSON.parse((await nodeHost().http.request(request)).body));
+    return inForce.parse(JSON.parse((await nodeHost().http.request(request)).body));
   } catch {
     // Asked again, and told, where the answer is needed.
     return undefined;
@@ -54,12 +67,12 @@ export async function emergency(
   wish: Wish,
   options: VerbOptions,
   cause: CrossfadeError,
-  ahead?: Promise<GatewayState | undefined>,
+  ahead?: Promise<InForce | undefined>,
 ): Promise<ExitCode> {
   const folder = findFolder(options);
   if (folder === undefined) throw cause;
   const call = gatewayCall(join(folder, '.crossfade', 'gateway.sock'), cause);
-  const state = (await ahead) ?? gatewayState.parse(await call('GET', '/v1/state'));
+  const state = (await ahead) ?? inForce.parse(await call('GET', '/v1/state'));
   const [service, table] = onlyService(state);
   const target = emergencyTarget(table, wish.to);
   say('the controller does not answer: going to the gateway itself');
@@ -123,7 +136,7 @@ function gatewayCall(socketPath: string, cause: CrossfadeError): Call {
 /** Their live sessions leave as well: an override moves requests, a directive moves conversations. */
 async function handOver(
   call: Call,
-  table: ServiceTable,
+  table: Arms,
   target: Target,
   wish: Wish,
   sinceStart: () => number,
@@ -156,7 +169,7 @@ async function isServed(folder: string, options: VerbOptions, target: Target): P
   return false;
 }
 
-function onlyService(state: GatewayState): [string, ServiceTable] {
+function onlyService(state: InForce): [string, Arms] {
   const entry = Object.entries(state.table?.services ?? {})[0];
   if (entry) return entry;
   throw new CrossfadeError(
@@ -167,7 +180,7 @@ function onlyService(state: GatewayState): [string, ServiceTable] {
 }
 
 /** While a candidate has weight: the stable side. Afterwards: the standby. */
-function emergencyTarget(table: ServiceTable, to: string): Target {
+function emergencyTarget(table: Arms, to: string): Target {
   const wanted = table.candidate ? table.stable : table.standby;
   const arm = to === 'previous' ? wanted : armFor(table, to);
   if (arm) return { environment: arm.environment, release: arm.release };
@@ -178,7 +191,7 @@ function emergencyTarget(table: ServiceTable, to: string): Target {
   );
 }
 
-function armFor(table: ServiceTable, to: string) {
+function armFor(table: Arms, to: string) {
   const arms = [table.stable, table.candidate, table.standby];
   return arms.find((each) => each?.release === to) ?? arms.find((each) => each?.routes[0]?.name === to);
 }
