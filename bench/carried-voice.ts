@@ -33,8 +33,10 @@ const scripts: Record<PartName, string> = {
 };
 const settleLimitMs = 60_000;
 /** Wide: on a machine that is short of cores the service must not go back before it is told to. */
-const guards =
-  'guards: { errors: { max: 50%, minUnits: 500 }, latency: { over: 30s, max: 50%, minUnits: 500 }, unavailable: 10m }';
+const guards = `guards:
+  errors: { max: 50%, minUnits: 500 }
+  latency: { over: 30s, max: 50%, minUnits: 500 }
+  unavailable: 10m`;
 
 export class CarriedVoice {
   readonly stage: Stage;
