@@ -192,3 +192,13 @@ test('whatever is frozen, locked or waits for approval, rollback and abort are a
     }),
   );
 });
+
+test('neither freeze nor lock holds another try of a rollback that is stuck', () => {
+  let state = next(settle(deployed(serving(), 'r2', 'full', 0), 0), rollbackTo('previous', 100));
+  state = fire(state, 'rollback-deadline', 200_000);
+  assert.equal(phase(state), 'stuck');
+  state = next(state, frozen(900_000, 200_100));
+  state = next(state, { kind: 'lock-requested', reason: 'x', until: 210_000, at: 200_100, actor: 'ci' });
+  const again = next(state, { kind: 'retry-requested', at: 200_200, actor: 'ann' });
+  assert.equal(phase(again), 'rolling-back');
+});

@@ -51,7 +51,9 @@ export function activeLock(state: State, at: number): Lock | undefined {
 
 /** The refusal of a verb that a freeze or somebody's lock holds; undefined when it may pass. */
 export function heldBack(state: State, event: VerbEvent): Refusal | undefined {
-  if (!forward.has(event.kind)) return undefined;
+  // To try a stuck rollback again is a way back.
+  const isBack = event.kind === 'retry-requested' && state.rollout?.phase.kind === 'stuck';
+  if (!forward.has(event.kind) || isBack) return undefined;
   const freeze = activeFreeze(state, event.at);
   if (freeze && event.breakGlass === undefined) {
     const text = `frozen until ${time(freeze.until)} by ${freeze.actor}: ${freeze.reason}`;

@@ -125,3 +125,17 @@ test('a route that fails comes last for new sessions, and stays there longer eac
   state = next(state, failed(400_000));
   assert.equal(state.demoted[0]!.until, 1_000_000);
 });
+
+test('an instance that is retiring is not forgotten when its environment is prepared again', () => {
+  let state = settle(deployed(serving(), 'r2', 'full', 0), 0);
+  state = settle(fire(state, 'bake', 5_000), 5_000);
+  state = revived(next(state, condemned('r1-blue', 5_010)), 'new', 5_020);
+  const retiring = () =>
+    state.environments.blue.instances.filter((each) => each.isRetiring).map((each) => each.nonce);
+  assert.deepEqual(retiring(), ['r1-blue']);
+  state = deployed(state, 'r1', 'full', 5_030);
+  const place = { environment: 'blue', release: 'r1' } as const;
+  state = next(state, { kind: 'environment-ready', ...place, nonces: ['new'], at: 5_040 });
+  assert.deepEqual(retiring(), ['r1-blue'], 'its process lives: somebody must still end it');
+  assert.ok(!outstanding(state).some((each) => each.kind === 'prepare'));
+});

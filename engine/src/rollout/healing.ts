@@ -53,7 +53,7 @@ export function condemn(state: State, event: Result<'instance-condemned'>): Stat
   );
 }
 
-/** Its replacement is proven: it leaves the table and finishes what it has. */
+/** These are proven: what they replace leaves the table, and stays known until it has finished (K9). */
 export function retireCondemned(
   state: State,
   name: 'blue' | 'green',

@@ -41,10 +41,3 @@ export function stopping(state: State, event: Result<'environment-stopping'>): S
   if (role !== 'empty' || instances.length === 0) return state;
   return withEnvironment(state, event.environment, { isStopping: true });
 }
-
-export function markReady(state: State, name: 'blue' | 'green', nonces: readonly string[]): State {
-  const instances = state.environments[name].instances
-    .filter((each) => nonces.includes(each.nonce))
-    .map((each) => ({ ...each, state: 'ready' as const }));
-  return withEnvironment(state, name, { instances, revival: { attempts: 0, notBefore: 0 } });
-}

@@ -7,9 +7,9 @@ import { timerFired } from './deadlines.ts';
 import type { Result, ResultEvent } from './events.ts';
 import { addFreeze } from './gates.ts';
 import { judged } from './guarded.ts';
-import { condemn, demote, retired } from './healing.ts';
+import { condemn, demote, retireCondemned, retired } from './healing.ts';
 import { endHook, oweHooks } from './hooks.ts';
-import { changeInstance, markReady, planInstance, revivalFailed, revived, stopping } from './instances.ts';
+import { changeInstance, planInstance, revivalFailed, revived, stopping } from './instances.ts';
 import { adoptOverride } from './overrides.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace } from './table.ts';
@@ -94,7 +94,7 @@ function isPreparing(state: State, place: { release: string; environment: string
 function environmentReady(state: State, event: Result<'environment-ready'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'starting') return state;
-  const ready = markReady(state, event.environment, event.nonces);
+  const ready = retireCondemned(state, event.environment, event.nonces, event.at);
   if (rollout.kind === 'rollback' && rollout.isNow) return backToTarget(ready, rollout, event.at);
   if (rollout.kind !== 'first')
     return withPhase(ready, { kind: 'preparing', stage: 'proving', since: event.at });
