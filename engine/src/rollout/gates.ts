@@ -3,7 +3,7 @@
 import type { Refusal } from './decide.ts';
 import type { VerbEvent } from './events.ts';
 import type { Rollout, State } from './rollout.ts';
-import type { VerbOutcome } from './verbs.ts';
+import { next, refused, type VerbOutcome } from './outcome.ts';
 
 /** Until then nothing moves forward; rollback and abort always may. */
 export type Freeze = {
@@ -150,12 +150,4 @@ export function missingApproval(rollout: Rollout, index: number): { step: number
 
 function time(at: number): string {
   return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
-}
-
-function next(state: State): VerbOutcome {
-  return { kind: 'next', state };
-}
-
-function refused(code: Refusal['code'], text: string, hint: string): Refusal {
-  return { kind: 'refused', code, text, hint };
 }

@@ -2,12 +2,12 @@
 // the recorded override of a person passes holds and, with a reason, freezes; what another person must
 // approve it never passes.
 import { advance } from './advance.ts';
-import type { Refusal } from './decide.ts';
 import type { VerbEvent } from './events.ts';
 import { missingApproval } from './gates.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { complete, enterStep, withRollout } from './transitions.ts';
-import { phaseText, type VerbOutcome } from './verbs.ts';
+import { phaseText } from './verbs.ts';
+import { next, refused, type VerbOutcome } from './outcome.ts';
 
 type Verb<K extends VerbEvent['kind']> = Extract<VerbEvent, { kind: K }>;
 type Request = Pick<VerbEvent, 'at' | 'actor' | 'breakGlass'>;
@@ -98,12 +98,4 @@ function promoteTo(
   const added = holdMs === undefined ? { weightPercent: percent } : { weightPercent: percent, holdMs };
   const steps = [...rollout.steps.slice(0, index), added, ...rollout.steps.slice(index)];
   return next(enterStep(withRollout(broken(state, event), { steps }), index, event.at));
-}
-
-function next(state: State): VerbOutcome {
-  return { kind: 'next', state };
-}
-
-function refused(code: Refusal['code'], text: string, hint: string): Refusal {
-  return { kind: 'refused', code, text, hint };
 }

@@ -1,12 +1,11 @@
 // `rollback ["reason"] [to]` as the machine hears it. K5: accepted in every unfinished phase, whatever the
 // rollout is; only a destination that does not exist, or that is what people want to leave, is refused.
-import type { Refusal } from './decide.ts';
 import type { VerbEvent } from './events.ts';
 import { stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollbackDestination } from './targets.ts';
 import { openRollbackTo, startRollback, type RollbackCause } from './rolling-back.ts';
 import { withRollout } from './transitions.ts';
-import type { VerbOutcome } from './verbs.ts';
+import { next, refused, type VerbOutcome } from './outcome.ts';
 
 type Request = Extract<VerbEvent, { kind: 'rollback-requested' }>;
 
@@ -59,12 +58,4 @@ function whileRolling(
   // Pressed twice with two destinations: the later one counts.
   if (phase.kind !== 'rolling-back') return next(startRollback(state, { ...cause, thenTo: release }));
   return next(withRollout(state, { rollback: isStable ? present : { ...present, thenTo: release } }));
-}
-
-function next(state: State): VerbOutcome {
-  return { kind: 'next', state };
-}
-
-function refused(code: Refusal['code'], text: string, hint: string): Refusal {
-  return { kind: 'refused', code, text, hint };
 }

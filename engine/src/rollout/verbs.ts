@@ -1,9 +1,7 @@
 // What people and CI may ask for, and when. K7: an illegal verb is a refusal with the reason and the next
 // command, and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
 import { assertNever } from '../assert.ts';
-import type { ErrorCode } from '../errors.ts';
 import { advance, enqueue, openDeploy } from './advance.ts';
-import type { Refusal } from './decide.ts';
 import type { Event, VerbEvent } from './events.ts';
 import { freeze, heldBack, lock, unfreeze, unlock } from './gates.ts';
 import { approve, broken, promote } from './promote.ts';
@@ -11,8 +9,7 @@ import { releaseOf, stableRelease, unfinished, type Rollout, type State } from '
 import { rollback } from './rollback.ts';
 import { startRollback } from './rolling-back.ts';
 import { handOver, openRollout, resumeStep, withPhase } from './transitions.ts';
-
-export type VerbOutcome = { readonly kind: 'next'; readonly state: State } | Refusal;
+import { next, refused, type VerbOutcome } from './outcome.ts';
 
 type Verb<K extends VerbEvent['kind']> = Extract<VerbEvent, { kind: K }>;
 
@@ -75,14 +72,6 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
     default:
       return assertNever(event);
   }
-}
-
-function next(state: State): VerbOutcome {
-  return { kind: 'next', state };
-}
-
-function refused(code: ErrorCode, text: string, hint: string): Refusal {
-  return { kind: 'refused', code, text, hint };
 }
 
 /** What is under way, for refusals. */
