@@ -115,6 +115,34 @@ test(
   },
 );
 
+test('whoever is in conversation is told before those who only keep a page open', async (t) => {
+  const rig = await openRig(t);
+  await rig.push(table(1, { ...arms(), weight: 100 }));
+  const channels: Channel[] = [];
+  let session = '';
+  for (let n = 0; n < 6; n++) {
+    const made = await plan(rig, { key: `k${n}` });
+    channels.push(await join(t, rig, made));
+    session = made.session;
+  }
+  const speaker = channels.length - 1;
+  channels[speaker]!.say({ type: 'telemetry', session, capturedSamples: 16_000 });
+  await eventually(
+    () => rig.control('GET', '/v1/sessions'),
+    (answer) => answer.body.sessions.at(-1).telemetry !== null,
+  );
+  const told = channels.map((each, index) => each.heard('directive').then(() => index));
+  await rig.control('POST', '/v1/sessions/handover', {
+    id: 'h1',
+    releases: ['r2'],
+    reason: 'bad release',
+    silenceWaitMs: 0,
+    ratePerSecond: 10,
+  });
+  assert.equal(await Promise.race(told), speaker);
+  await Promise.all(told);
+});
+
 test('a session that takes a plan of a release that is being left is told to leave it too', async (t) => {
   const rig = await openRig(t);
   await rig.push(table(1, { ...arms(), weight: 0 }));

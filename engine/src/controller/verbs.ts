@@ -11,17 +11,21 @@ import type {
 } from '../api/control.ts';
 import { guardLimits, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
-import type { Host } from '../host.ts';
+import { pause as wait, type Host } from '../host.ts';
 import type { Event } from '../rollout/events.ts';
 import type { Hooks } from '../rollout/hooks.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { unfinished, type Step } from '../rollout/rollout.ts';
+import { isTableConfirmed } from '../rollout/table.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
 import type { Controller } from './controller.ts';
 import { addRelease, created, releaseFor } from './release-making.ts';
 import type { SealedFiles } from './sealed-files.ts';
 import { restorationAhead } from './restoration.ts';
 import { deployLines, rollbackLines } from './step-lines.ts';
+
+/** What people are told beside a rollback is read once the weights are confirmed, or after this long. */
+const settleMs = 50;
 
 export type VerbWorld = {
   readonly host: Host;
@@ -135,8 +139,6 @@ export async function rollback(
   const { state } = world.controller;
   const destination = rollbackDestination(state, request.to);
   const lines = destination.kind === 'found' ? rollbackLines(state, destination.release) : [];
-  const restoration =
-    destination.kind === 'found' ? restorationAhead(world, state, destination.release) : undefined;
   const { reason, to, request: id, now, cutAfterMs } = request;
   const event = {
     kind: 'rollback-requested',
@@ -150,7 +152,21 @@ export async function rollback(
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);
   if (destination.kind !== 'found') return answer;
+  await tableSettled(world);
+  const restoration = restorationAhead(world, state, destination.release);
   return { ...answer, release: destination.release, ...(restoration && { restoration }) };
+}
+
+/** The gateway has the table of this moment, or has been given time for it. */
+async function tableSettled({ controller, host }: VerbWorld): Promise<void> {
+  const settled = new AbortController();
+  const look = (): void => {
+    if (isTableConfirmed(controller.state)) settled.abort();
+  };
+  const stop = controller.subscribe(look);
+  look();
+  await wait(host.clock, settleMs, settled.signal);
+  stop();
 }
 
 export function useRoute(world: VerbWorld, request: RouteRequest, actor: string): Promise<VerbAnswer> {

@@ -34,7 +34,11 @@ const upMessage = z.discriminatedUnion('type', [
     route: text.optional(),
   }),
   z.object({ type: z.literal('token'), token: z.string() }),
-  z.looseObject({ type: z.literal('telemetry'), route: text.optional() }),
+  z.looseObject({
+    type: z.literal('telemetry'),
+    route: text.optional(),
+    capturedSamples: z.number().optional().catch(undefined),
+  }),
   z.object({
     type: z.literal('handed-over'),
     id: text,
@@ -73,6 +77,10 @@ export type LiveSession = {
   /** Sent or to be sent, and not answered. */
   directives: Directive[];
   telemetry: unknown;
+  /** As of its last telemetry. */
+  capturedSamples: number;
+  /** Audio came between its last two telemetries. */
+  isHeard: boolean;
 };
 
 /** What the channel tells of its sessions. */
@@ -225,6 +233,8 @@ export class SessionChannel {
       case 'telemetry':
         session.telemetry = message;
         session.route = message.route ?? session.route;
+        session.isHeard = (message.capturedSamples ?? 0) > session.capturedSamples;
+        session.capturedSamples = message.capturedSamples ?? 0;
         return;
       case 'handed-over':
         session.directives = session.directives.filter((each) => each.id !== message.id);
@@ -273,6 +283,8 @@ function newSession(claim: ChannelClaim): LiveSession {
     agedPinMs: 0,
     directives: [],
     telemetry: undefined,
+    capturedSamples: 0,
+    isHeard: false,
   };
 }
 

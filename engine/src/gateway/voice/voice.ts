@@ -132,10 +132,12 @@ export class Voice implements OwnPaths {
     if (!this.#handovers.has(wanted.id)) {
       const releases = new Set(wanted.releases);
       const chosen = [...this.#channel.sessions.values()].filter((each) => releases.has(each.claim.release));
+      // Whoever is in conversation is told before those who only keep a page open.
+      const [heard, silent] = [chosen.filter((each) => each.isHeard), chosen.filter((each) => !each.isHeard)];
       this.#pins.end(wanted, this.#parts.host.clock.now());
       this.#handovers.start(
         wanted,
-        chosen.map((each) => each.id),
+        [...heard, ...silent].map((each) => each.id),
       );
     }
     return this.#handovers.progress(wanted.id)!;
