@@ -39,7 +39,7 @@ type Reach = {
 
 const subjectRooms = ['validate', 'backup', 'migrate', 'notify', 'status', 'flags'];
 const deciders = ['controller', 'gateway', 'cli'];
-const foundations = ['host', 'host-node', 'errors', 'assert', 'networks', 'certificate'];
+const foundations = ['host', 'host-node', 'durable-file', 'errors', 'assert', 'networks', 'certificate'];
 const reaches: Readonly<Record<string, Reach>> = {
   rollout: { values: ['assert'], types: ['api', 'guard/evidence', 'errors'] },
   guard: { values: ['assert'], types: ['api', 'rollout', 'errors'] },

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { environmentName, handoverProgress, type HandoverProgress } from '../api/route-table.ts';
+import { load } from '../durable-file.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { findFolder, project } from './connection.ts';
@@ -21,8 +22,8 @@ export type Wish = {
 };
 
 type Call = (method: string, path: string, body?: object) => Promise<unknown>;
-type InForce = z.infer<typeof inForce>;
-type Arms = NonNullable<InForce['table']>['services'][string];
+type Table = z.infer<typeof tableOfArms>;
+type Arms = Table['services'][string];
 type Target = Pick<Arms['stable'], 'environment' | 'release'>;
 
 const arm = z.object({
@@ -30,50 +31,24 @@ const arm = z.object({
   release: z.string(),
   routes: z.array(z.object({ name: z.string() })),
 });
-/** The part of the gateway's state that is needed here: to check all of it takes longer than to switch. */
-const inForce = z.object({
-  table: z
-    .object({
-      services: z.record(
-        z.string(),
-        z.object({ stable: arm, candidate: arm.optional(), standby: arm.optional() }),
-      ),
-    })
-    .nullable(),
+/** The part of a route table that is needed here: to check all of it takes longer than to switch. */
+const tableOfArms = z.object({
+  services: z.record(
+    z.string(),
+    z.object({ stable: arm, candidate: arm.optional(), standby: arm.optional() }),
+  ),
 });
+const inForce = z.object({ table: tableOfArms.nullable() });
 
 const handoverLimitMs = 12_000;
 const pollMs = 50;
 
-/**
- * What the gateway has in force, or undefined: asked for while the controller may still answer, so that no
- * time is lost when it does not.
- */
-export async function lookAhead(options: VerbOptions): Promise<InForce | undefined> {
-  const folder = findFolder(options);
-  if (folder === undefined) return undefined;
-  const socketPath = join(folder, '.crossfade', 'gateway.sock');
-  const request = { method: 'GET', url: 'http://gateway/v1/state', socketPath, timeoutMs: 5_000 };
-  try {
-    return inForce.parse(JSON.parse((await nodeHost().http.request(request)).body));
-  } catch {
-    // Asked again, and told, where the answer is needed.
-    return undefined;
-  }
-}
-
 /** `cause`: why the controller is passed over; thrown again where the gateway does not answer either. */
-export async function emergency(
-  wish: Wish,
-  options: VerbOptions,
-  cause: CrossfadeError,
-  ahead?: Promise<InForce | undefined>,
-): Promise<ExitCode> {
+export async function emergency(wish: Wish, options: VerbOptions, cause: CrossfadeError): Promise<ExitCode> {
   const folder = findFolder(options);
   if (folder === undefined) throw cause;
   const call = gatewayCall(join(folder, '.crossfade', 'gateway.sock'), cause);
-  const state = (await ahead) ?? inForce.parse(await call('GET', '/v1/state'));
-  const [service, table] = onlyService(state);
+  const [service, table] = onlyService(await tableInForce(join(folder, '.crossfade'), call));
   const target = emergencyTarget(table, wish.to);
   say('the controller does not answer: going to the gateway itself');
   const step = `send all requests of ${service} to ${target.release} in ${target.environment}`;
@@ -99,6 +74,12 @@ export async function emergency(
   if (options.json) printJson({ isDryRun: false, steps: [step], durable, stopwatch, sessions: progress });
   else for (const line of lines(stopwatch, progress, target)) say(line);
   return 0;
+}
+
+/** As the gateway wrote it before it used it, which costs no question; asked for where it cannot be read. */
+async function tableInForce(stateFolder: string, call: Call): Promise<Table | null> {
+  const stored = load(nodeHost().files, `${stateFolder}/gateway-table.json`, tableOfArms);
+  return stored.kind === 'whole' ? stored.value : inForce.parse(await call('GET', '/v1/state')).table;
 }
 
 function lines(
@@ -169,8 +150,8 @@ async function isServed(folder: string, options: VerbOptions, target: Target): P
   return false;
 }
 
-function onlyService(state: InForce): [string, Arms] {
-  const entry = Object.entries(state.table?.services ?? {})[0];
+function onlyService(table: Table | null): [string, Arms] {
+  const entry = Object.entries(table?.services ?? {})[0];
   if (entry) return entry;
   throw new CrossfadeError(
     'refused',

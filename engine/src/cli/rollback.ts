@@ -4,7 +4,7 @@ import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { controlClient, findFolder, isLocal, project } from './connection.ts';
 import { cutAfterOf } from './deploy.ts';
-import { emergency, lookAhead, type Wish } from './emergency.ts';
+import { emergency, type Wish } from './emergency.ts';
 import { printJson, say } from './render.ts';
 import { runVerb, showVerb, type VerbOptions } from './verb.ts';
 
@@ -50,20 +50,19 @@ export async function rollback(
 async function atOnce(wish: Wish, options: VerbOptions): Promise<ExitCode> {
   const client = controlClient(options);
   const asked = client.verb('rollback', wish, answerLimitMs);
-  const ahead = lookAhead(options);
   const first = await Promise.race([
     asked.catch((error: unknown) => unreachable(error)),
     new Promise<undefined>((resolve) => setTimeout(resolve, promptMs)),
   ]);
   if (first !== undefined && !(first instanceof CrossfadeError))
     return showVerb(client, 'rollback', first, options, true);
-  if (first) return emergency(wish, options, first, ahead);
+  if (first) return emergency(wish, options, first);
   const late = new CrossfadeError(
     'unreachable',
     'the controller hangs',
     'see .crossfade/logs/controller.log',
   );
-  const helped = await emergency(wish, { ...options, json: false }, late, ahead).catch(errorText);
+  const helped = await emergency(wish, { ...options, json: false }, late).catch(errorText);
   if (helped !== 0) say(`the gateway could not help (${helped}); waiting for the controller`);
   try {
     return await showVerb(client, 'rollback', await asked, options, true);

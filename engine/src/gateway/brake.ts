@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { override, type Override, type RouteTable } from '../api/route-table.ts';
 import type { Files } from '../host.ts';
-import { load, store, type Loaded } from './durable-file.ts';
+import { load, store, type Loaded } from '../durable-file.ts';
 
 const overrideLimit = 1_000;
 const answerLimit = 200;

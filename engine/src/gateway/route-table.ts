@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { routeTable, type RouteTable, type ServiceTable } from '../api/route-table.ts';
 import { errorText } from '../errors.ts';
 import type { Files } from '../host.ts';
-import { load, store } from './durable-file.ts';
+import { load, store } from '../durable-file.ts';
 
 export type PushResult =
   | { readonly kind: 'in-use'; readonly table: RouteTable; readonly isNew: boolean }

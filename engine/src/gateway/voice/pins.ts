@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { HandoverRequest } from '../../api/route-table.ts';
 import type { Files } from '../../host.ts';
-import { load, store } from '../durable-file.ts';
+import { load, store } from '../../durable-file.ts';
 
 const releaseLimit = 200;
 

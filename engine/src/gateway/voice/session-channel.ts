@@ -6,9 +6,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { z } from 'zod';
 import type { Host } from '../../host.ts';
 import { sendRaw } from '../ingress/own-answer.ts';
+import { upMessage, type Directive, type UpMessage } from './session-messages.ts';
 import { channelClaim, readToken, type ChannelClaim } from './signed-token.ts';
 
 const limits = {
@@ -24,45 +24,6 @@ const awayMs = 60_000;
 const pingMs = 20_000;
 /** Nothing came for two pings and a bit. */
 const silentMs = 50_000;
-
-const text = z.string().max(2_000);
-const upMessage = z.discriminatedUnion('type', [
-  z.looseObject({
-    type: z.literal('hello'),
-    token: z.string(),
-    session: text,
-    route: text.optional(),
-  }),
-  z.object({ type: z.literal('token'), token: z.string() }),
-  z.looseObject({
-    type: z.literal('telemetry'),
-    route: text.optional(),
-    capturedSamples: z.number().optional().catch(undefined),
-  }),
-  z.object({
-    type: z.literal('handed-over'),
-    id: text,
-    moved: z.boolean(),
-    route: text.optional(),
-    release: text.optional(),
-    tookMs: z.number().optional(),
-    error: text.optional(),
-  }),
-  z.object({ type: z.literal('failure'), kind: text, route: text.optional() }),
-  z.object({ type: z.literal('bye') }),
-  z.object({ type: z.literal('pong') }),
-]);
-type UpMessage = z.infer<typeof upMessage>;
-
-export type Directive =
-  | {
-      readonly id: string;
-      readonly kind: 'handover';
-      readonly reason: string;
-      readonly silenceWaitMs: number;
-    }
-  | { readonly id: string; readonly kind: 'notice'; readonly text: string }
-  | { readonly id: string; readonly kind: 'moving'; readonly afterMs: number };
 
 export type LiveSession = {
   readonly id: string;

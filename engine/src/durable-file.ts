@@ -2,7 +2,7 @@
 // by write, sync, rename, sync. Keeps G4: what cannot be read is `torn`, never a guess and never empty.
 import { hash } from 'node:crypto';
 import type { z } from 'zod';
-import { writeDurably, type Files } from '../host.ts';
+import { writeDurably, type Files } from './host.ts';
 
 export type Loaded<T> =
   | { readonly kind: 'missing' }
