@@ -2,7 +2,7 @@
 // by `npx crossfade`, on compiled JavaScript alone. Skipped where npm has neither a cache nor a registry.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import {
   mkdirSync,
@@ -21,14 +21,19 @@ import { freePort, until } from './stage.ts';
 const repository = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'crossfade-packed-')));
 const app = join(root, 'app');
+/** How this machine reaches a registry; nothing else of the environment is handed down. */
+const network =
+  /^(npm_config_(registry|cafile|cache)|node_extra_ca_certs|ssl_cert_(file|dir)|(https?|no)_proxy)$/i;
 const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => network.test(name))),
   ...{ HOME: process.env['HOME'] ?? root, NO_COLOR: '1', npm_config_update_notifier: 'false' },
   PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
 };
 after(() => rmSync(root, { recursive: true, force: true }));
 
 function run(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { cwd: app, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe'];
+  return execFileSync(command, args, { cwd: app, env, encoding: 'utf8', stdio, timeout: 180_000 });
 }
 
 const server = `
@@ -45,10 +50,30 @@ export const words = (commit: Commit): number => commit.words.length;
 export const made: typeof SpeechSession = SpeechSession;
 `;
 
+/**
+ * The versions this repository has locked, in a lock file of the app: npm then takes them from its cache, by their
+ * hashes, and asks a registry for nothing.
+ */
+function seedLock(): void {
+  const text = readFileSync(join(repository, 'package-lock.json'), 'utf8');
+  const lock = JSON.parse(text) as { packages: Record<string, { link?: boolean }> };
+  const isTaken = ([path, { link }]: [string, { link?: boolean }]): boolean =>
+    path.startsWith('node_modules/') && !link;
+  const packages = {
+    '': { name: 'app' },
+    ...Object.fromEntries(Object.entries(lock.packages).filter(isTaken)),
+  };
+  const seeded = { name: 'app', lockfileVersion: 3, requires: true, packages };
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app' }));
+  writeFileSync(join(app, 'package-lock.json'), JSON.stringify(seeded));
+}
+
 /** Undefined where it is done; why it cannot be, where npm can get nothing. */
 function install(tarballs: readonly string[]): string | undefined {
+  seedLock();
+  const quick = ['--prefer-offline', '--fetch-retries=1', '--fetch-timeout=20000', '--no-audit', '--no-fund'];
   try {
-    run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--omit=optional', ...tarballs);
+    run('npm', 'install', ...quick, '--omit=optional', ...tarballs);
     return undefined;
   } catch (error) {
     const said = String((error as { stderr?: string }).stderr);

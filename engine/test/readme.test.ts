@@ -29,6 +29,9 @@ test('every command of the walk does what the README says, in its order', async 
     const result = await stage.run('sh', ['-c', `${identity}; PATH="${path}"; ${line}`], false);
     assert.equal(result.code, 0, `${line}: ${result.stdout}${result.stderr}`);
     if (line === 'crossfade init') useFreePorts(stage);
+    // What a person reads in the status before typing on.
+    if (line === 'crossfade status --json')
+      await stage.when(({ rollout }) => rollout?.phase === 'stepping', 60_000);
   }
 });
 

@@ -80,6 +80,8 @@ test('with a key no file of the state holds a value; another key or a lost file 
   const warm = await stage.must('rollback', 'the old values');
   assert.match(warm.stderr, /back on r1/, 'a warm standby needs no sealed file');
   assert.equal((await printed(stage)).env['PASSWORD'], 'planted-secret-1');
+  // Until it has stopped, r2 would be adopted again with the values it was started with.
+  await stage.when(({ environments }) => environments.every((each) => each.release !== 'r2'));
   const cold = await stage.cli('deploy', 'full', '--release', 'r2');
   assert.equal(cold.code, 1, cold.stderr);
   assert.match(cold.stderr, /failed: values: .*encrypted with another key than app\.env\.sealKey/);

@@ -6,7 +6,7 @@ import type { VerbEvent } from './events.ts';
 import { missingApproval } from './gates.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { complete, enterStep, withRollout } from './transitions.ts';
-import { phaseText } from './verbs.ts';
+import { phaseText, preparingHint } from './verbs.ts';
 import { next, refused, type VerbOutcome } from './outcome.ts';
 
 type Verb<K extends VerbEvent['kind']> = Extract<VerbEvent, { kind: K }>;
@@ -66,6 +66,7 @@ export function approve(state: State, event: Verb<'approve-requested'>): VerbOut
 }
 
 function promoteHint(phase: string): string {
+  if (phase === 'preparing') return preparingHint;
   return phase === 'baking' ? '`crossfade promote --full` ends the bake now' : 'see `crossfade status`';
 }
 

@@ -75,6 +75,10 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
 }
 
 /** What is under way, for refusals. */
+/** Nothing can be held or moved yet: no traffic is on it. */
+export const preparingHint =
+  '`crossfade status --watch` shows when its first step begins; `crossfade abort` ends it now';
+
 export function phaseText(rollout: Rollout): string {
   return `rollout ${rollout.number} of ${rollout.candidate.release} is ${rollout.phase.kind}`;
 }
@@ -123,7 +127,7 @@ function pause(state: State, event: Verb<'pause-requested'>): VerbOutcome {
     return refused(
       'illegal-verb',
       rollout ? phaseText(rollout) : 'no rollout is under way',
-      'see `crossfade status`',
+      rollout?.phase.kind === 'preparing' ? preparingHint : 'see `crossfade status`',
     );
   }
   const { step, holdUntil, holdMs } = rollout.phase;
