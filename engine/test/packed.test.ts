@@ -51,8 +51,8 @@ export const made: typeof SpeechSession = SpeechSession;
 `;
 
 /**
- * The versions this repository has locked, in a lock file of the app: npm then takes them from its cache, by their
- * hashes, and asks a registry for nothing.
+ * The versions this repository has locked, in a lock file of the app: npm then takes them from its cache, by
+ * their hashes, and asks a registry for nothing.
  */
 function seedLock(): void {
   const text = readFileSync(join(repository, 'package-lock.json'), 'utf8');
