@@ -53,6 +53,8 @@ export class Carrier {
   /** Opened or fed beside the owner: the next owner, or the last one until the next is confirmed. */
   #rival: Epoch | undefined;
   #previous: Epoch | undefined;
+  /** The planned move under way. */
+  #move: symbol | undefined;
   #limit = Infinity;
   #epochs = 0;
   #attempts: Attempt[] = [];
@@ -98,7 +100,7 @@ export class Carrier {
       this.#parts.events.trouble({ kind: health.kind, route: owner.plan.name, reason });
     }
     const isOld = nowMs - owner.openedAtMs > owner.traits.maxAgeMs;
-    if (isOld && !this.#rival && this.#state === 'live') void this.moveTo(owner.plan, END_MS);
+    if (isOld && !this.#rival && this.#state === 'live' && !this.#move) void this.moveTo(owner.plan, END_MS);
   }
 
   /** The oldest sample that somebody still has to send. */
@@ -107,8 +109,24 @@ export class Carrier {
     return Math.min(this.#parts.ledger.watermark, ...fed.map((epoch) => epoch?.sentTo ?? Infinity));
   }
 
-  /** Make-before-break to a route of the plan in force. */
+  /** Make-before-break to a route of the plan in force; a move that is under way gives way to it. */
   async moveTo(route: PlanRoute, silenceWaitMs: number, needsFreshToken = false): Promise<Crossing> {
+    const move = Symbol(route.name);
+    this.#move = move;
+    try {
+      return await this.#moveTo(move, route, silenceWaitMs, needsFreshToken);
+    } finally {
+      if (this.#move === move) this.#move = undefined;
+      this.#parts.waits.look();
+    }
+  }
+
+  async #moveTo(
+    move: symbol,
+    route: PlanRoute,
+    silenceWaitMs: number,
+    needsFreshToken: boolean,
+  ): Promise<Crossing> {
     const { waits } = this.#parts;
     if (!this.#owner || this.#isRecovering) {
       await waits.until(() => this.#owner !== undefined && !this.#isRecovering, READY_MS);
@@ -118,7 +136,8 @@ export class Carrier {
     const old = this.#owner;
     this.#dropRival();
     const { route: current, isFresh } = await this.#parts.keeper.withToken(route, needsFreshToken);
-    if (this.#isEnding || this.#owner !== old) return { isMoved: false, reason: 'overtaken' };
+    if (this.#isEnding || this.#owner !== old || this.#move !== move)
+      return { isMoved: false, reason: 'overtaken' };
     if (needsFreshToken && !isFresh) return { isMoved: false, reason: 'there is no fresh token' };
     const fresh = this.#open(current, isFresh);
     this.#rival = fresh;
@@ -176,9 +195,15 @@ export class Carrier {
     if (event.kind === 'final') this.#heardFinal(epoch, event.final);
     else if (event.kind === 'partial') this.#heardPartial(epoch, event.words);
     else if (event.kind === 'closed') this.#closed(epoch, event.ending);
-    else if (event.kind === 'expiring' && epoch === this.#owner)
-      void this.moveTo(epoch.plan, END_MS, true).then(() => this.#parts.waits.look());
+    else if (event.kind === 'expiring' && epoch === this.#owner) void this.#renew(epoch);
     this.#parts.waits.look();
+  }
+
+  /** A planned move that is under way goes first: where it succeeds, nothing is left to renew. */
+  async #renew(epoch: Epoch): Promise<void> {
+    await this.#parts.waits.until(() => this.#move === undefined, READY_MS);
+    if (epoch === this.#owner && !epoch.isOver && !this.#isEnding)
+      await this.moveTo(epoch.plan, END_MS, true);
   }
 
   #heardFinal(epoch: Epoch, final: Final): void {
