@@ -179,7 +179,7 @@ test('tidying removes releases that nobody keeps or runs, and their worktrees', 
   const old = await ready(context, driver, await gitSpec(subject, 'r3'));
   await driver.stop([...kept.plans, ...old.plans], 5000);
   fs.mkdirSync(`${subject.stateFolder}/releases/r4`);
-  await driver.tidy(['r2']);
+  await driver.tidy((release) => release === 'r2');
   const left = fs.readdirSync(`${subject.stateFolder}/releases`).sort();
   assert.deepEqual(left, ['r1', 'r1.json', 'r2', 'r2.json']);
   assert.equal((await driver.health(running.plans[0]!, await gitSpec(subject, 'r1'))).state, 'ready');
@@ -188,6 +188,6 @@ test('tidying removes releases that nobody keeps or runs, and their worktrees', 
   assert.match(list, /releases\/r2 /);
   assert.doesNotMatch(list, /releases\/r3 /);
   await driver.stop(running.plans, 5000);
-  await driver.tidy([]);
+  await driver.tidy(() => false);
   assert.deepEqual(host.files.list(`${subject.stateFolder}/releases`), []);
 });

@@ -3,18 +3,30 @@
 // the disk is said.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { releasesToKeep } from '../src/controller/housekeeping.ts';
+import { parseConfig } from '../src/config.ts';
+import { Housekeeping, releasesToKeep } from '../src/controller/housekeeping.ts';
 import { archiveBrokenAt } from '../src/controller/journal-archive.ts';
 import { SqliteJournal } from '../src/controller/journal-sqlite.ts';
+import { SealedFiles } from '../src/controller/sealed-files.ts';
 import { nodeHost } from '../src/host-node.ts';
 import type { Release } from '../src/rollout/release.ts';
 import { initialState } from '../src/rollout/rollout.ts';
 import { makeReleaseStage, printed, releaseConfig } from './release-stage.ts';
 
 const { files } = nodeHost();
+const configText = 'service: voice\napp: { start: node . }\nretention: { releases: 2, diskLow: 1B }\n';
 const rest = 'retention: { releases: 2, logs: 1h, journal: 1ms, diskLow: 1000000GiB }';
 
 test('what retention does not name is removed, folded or kept, and a low disk is said', async () => {
@@ -95,4 +107,30 @@ test('the last good release is kept however many came after it', () => {
   const blue = { ...state.environments.blue, role: 'stable' as const, release: 'r2' };
   const serving = { ...state, environments: { ...state.environments, blue } };
   assert.deepEqual([...releasesToKeep(serving, 2)].sort(), ['r1', 'r19', 'r2', 'r20'], 'and the one before');
+});
+
+test('a release that is made while old ones are removed keeps its values', async (t) => {
+  const stateFolder = mkdtempSync(join(tmpdir(), 'crossfade-retention-'));
+  t.after(() => rmSync(stateFolder, { recursive: true, force: true }));
+  const host = nodeHost();
+  const sealed = new SealedFiles(host, stateFolder, () => undefined);
+  const release = (id: string): Release =>
+    ({ id, identity: id, source: { kind: 'folder', path: '/' } }) as Release;
+  const controller = { state: initialState('voice'), snapshot: async () => 0 };
+  const made = (id: string): void => {
+    sealed.seal(release(id), { env: {}, relay: {} });
+    controller.state = { ...controller.state, releases: [...controller.state.releases, release(id)] };
+  };
+  for (const id of ['r1', 'r2', 'r3']) made(id);
+  const troubles: unknown[] = [];
+  const housekeeping = new Housekeeping({
+    ...{ host, stateFolder, sealed, controller },
+    config: () => parseConfig(configText, 'crossfade.yaml'),
+    journal: { foldable: async () => [], cut: async () => undefined },
+    tidyFolders: async () => made('r4'),
+    log: (event, fields) => void troubles.push(event, fields),
+  });
+  await housekeeping.look();
+  assert.deepEqual(troubles, []);
+  assert.deepEqual(readdirSync(join(stateFolder, 'sealed')).sort(), ['r3', 'r4']);
 });

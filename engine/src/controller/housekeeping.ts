@@ -23,7 +23,7 @@ export type HousekeepingWorld = {
     /** Forgets every row before this position. */
     cut(position: number): Promise<void>;
   };
-  readonly tidyFolders: (keep: readonly string[]) => Promise<void>;
+  readonly tidyFolders: (isKept: (release: string) => boolean) => Promise<void>;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
 };
 
@@ -48,42 +48,47 @@ export class Housekeeping {
 
   /** One round; never rejects. Not to be called while another is under way. */
   async look(): Promise<void> {
-    const { controller, config, host } = this.#world;
+    const { config, host } = this.#world;
     const retention = await this.#part('configuration', () => config().retention);
     if (!retention) return;
     const wasLow = this.#freeBytes() < retention.diskLow;
-    const keep = releasesToKeep(controller.state, retention.releases);
-    await this.#tidyReleases(keep);
+    await this.#tidyReleases(retention.releases);
     const now = host.clock.monotonic();
     if (now - this.#slowAt >= (wasLow ? slowEveryWhenLowMs : slowEveryMs)) {
       this.#slowAt = now;
-      await this.#part('logs', () => this.#removeLogs(keep, retention.logs));
+      await this.#part('logs', () => this.#removeLogs(retention));
       await this.#part('journal', () => this.#fold(host.clock.now() - retention.journal));
     }
     this.#warnings = [...this.#diskWarning(retention.diskLow), ...this.#lostValues()];
   }
 
-  async #tidyReleases(keep: readonly string[]): Promise<void> {
+  async #tidyReleases(newest: number): Promise<void> {
     const { host, stateFolder, sealed, tidyFolders, controller } = this.#world;
-    const sources = keep.map((id) => releaseOf(controller.state, id)!.source);
+    const isKept = (release: string): boolean => this.#isKept(release, newest);
+    await this.#part('folders', () => tidyFolders(isKept));
+    await this.#part('values', () => sealed.inTurn(async () => sealed.tidy(isKept)));
+    const kept = releasesToKeep(controller.state, newest);
+    const sources = kept.map((id) => releaseOf(controller.state, id)!.source);
     const needed = sources.flatMap((each) => (each.kind === 'artifact' ? each.sha256 : []));
-    await this.#part('folders', () => tidyFolders(keep));
-    await this.#part('values', () => sealed.inTurn(async () => sealed.tidy(this.#known(keep))));
     await this.#part('artifacts', () => new ArtifactStore(host, stateFolder).tidy(needed));
   }
 
-  /** Values are sealed a moment before their release is known. */
-  #known(keep: readonly string[]): readonly string[] {
-    return [...keep, `r${this.#world.controller.state.releases.length + 1}`];
+  /**
+   * Asked when something is about to be removed: releases are made meanwhile, and their values are sealed a
+   * moment before they are known.
+   */
+  #isKept(release: string, newest: number): boolean {
+    const { state } = this.#world.controller;
+    return releaseOf(state, release) === undefined || releasesToKeep(state, newest).includes(release);
   }
 
   /** Copies that rotation made, and what releases that are gone wrote. */
-  #removeLogs(keep: readonly string[], keepMs: number): void {
+  #removeLogs({ releases, logs: keepMs }: Config['retention']): void {
     const { files, clock } = this.#world.host;
     const folder = `${this.#world.stateFolder}/logs`;
     for (const name of files.list(folder)) {
       const release = /(?:^|-)(r\d+)-/.exec(name)?.[1];
-      const isWanted = name.endsWith('.log') && (release === undefined || keep.includes(release));
+      const isWanted = name.endsWith('.log') && (release === undefined || this.#isKept(release, releases));
       const isOld = clock.now() - files.changedAt(`${folder}/${name}`) > keepMs;
       if (isOld && !isWanted) files.remove(`${folder}/${name}`);
     }

@@ -106,11 +106,11 @@ export class SealedFiles {
     return `${this.#folder}/${id}`;
   }
 
-  /** Removes the values of releases that are not in `keep`. */
-  tidy(keep: readonly string[]): void {
+  /** Removes the values of releases that are not kept. */
+  tidy(isKept: (release: string) => boolean): void {
     for (const name of this.#host.files.list(this.#folder)) {
       const id = name.replace(/\.new$/, '');
-      if (/^r\d+$/.test(id) && !keep.includes(id)) this.#host.files.remove(`${this.#folder}/${name}`);
+      if (/^r\d+$/.test(id) && !isKept(id)) this.#host.files.remove(`${this.#folder}/${name}`);
     }
   }
 

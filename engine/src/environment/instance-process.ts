@@ -58,7 +58,7 @@ export class InstanceProcesses {
   }
 
   /** Releases of which a recorded process lives; forgets dead records of releases not in `keep`. */
-  async livingReleases(keep: readonly string[]): Promise<readonly string[]> {
+  async livingReleases(isKept: (release: string) => boolean): Promise<readonly string[]> {
     const folder = `${this.#stateFolder}/run`;
     const living: string[] = [];
     for (const name of this.#host.files.list(folder)) {
@@ -66,7 +66,7 @@ export class InstanceProcesses {
       const identity = this.#recorded(`${folder}/${name}`);
       if (release === undefined) continue;
       if (identity && (await this.#isLiving(identity))) living.push(release);
-      else if (!keep.includes(release)) this.#host.files.remove(`${folder}/${name}`);
+      else if (!isKept(release)) this.#host.files.remove(`${folder}/${name}`);
     }
     return living;
   }

@@ -106,9 +106,10 @@ export class ProcessDriver implements EnvironmentDriver {
     return this.#processes.logPath(plan);
   }
 
-  async tidy(keep: readonly string[]): Promise<void> {
+  async tidy(isKept: (release: string) => boolean): Promise<void> {
     await rotateLogs(this.#host, `${this.#stateFolder}/logs`, this.#logLimitBytes);
-    await this.#releases.tidy([...keep, ...(await this.#processes.livingReleases(keep))]);
+    const living = await this.#processes.livingReleases(isKept);
+    await this.#releases.tidy((release) => living.includes(release) || isKept(release));
   }
 
   async #prepared(request: PrepareRequest, started: InstancePlan[]): Promise<PrepareResult> {

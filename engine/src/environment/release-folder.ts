@@ -44,14 +44,14 @@ export class ReleaseFolders {
     return made;
   }
 
-  /** Removes every release folder, half-made ones too, whose release is not in `keep`. */
-  async tidy(keep: readonly string[]): Promise<void> {
-    const names = this.#host.files
-      .list(`${this.#stateFolder}/releases`)
-      .map((name) => name.replace(/\.json$/, ''));
-    const releases = new Set(names.filter((name) => /^r\d+$/.test(name) && !keep.includes(name)));
+  /** Removes every release folder, half-made ones too, whose release is not kept when its turn comes. */
+  async tidy(isKept: (release: string) => boolean): Promise<void> {
     const removed = this.#turn.then(async () => {
-      for (const release of releases) await this.#remove(release);
+      const names = this.#host.files
+        .list(`${this.#stateFolder}/releases`)
+        .map((name) => name.replace(/\.json$/, ''));
+      const releases = new Set(names.filter((name) => /^r\d+$/.test(name)));
+      for (const release of releases) if (!isKept(release)) await this.#remove(release);
     });
     this.#turn = removed.catch(() => undefined);
     await removed;
