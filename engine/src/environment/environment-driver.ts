@@ -111,6 +111,6 @@ export interface EnvironmentDriver {
   /** Where an instance writes, or undefined where nothing of it is here. */
   logPath(plan: InstancePlan): string | undefined;
 
-  /** Rotates grown logs by copy and truncate; removes folders of releases that are not kept when they are looked at. */
+  /** Rotates grown logs by copy and truncate; removes folders of releases that are not kept just then. */
   tidy(isKept: (release: string) => boolean): Promise<void>;
 }
