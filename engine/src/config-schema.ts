@@ -1,6 +1,7 @@
 // The schema of crossfade.yaml and its defaults: one place for every key, its unit and its range. Reading the
 // text and saying where a mistake stands is config.ts.
 import { z } from 'zod';
+import { workloadRule } from './api/workloads.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
 import { isNetwork } from './networks.ts';
 
@@ -202,6 +203,8 @@ export const configShape = z.strictObject({
     })
     .prefault({}),
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])).default({}),
+  /** Who is let in besides those with a token: CI jobs, by the OIDC token of their platform. */
+  access: z.strictObject({ workloads: z.array(workloadRule).max(20).default([]) }).prefault({}),
   destinations: z
     .record(
       z.string(),

@@ -12,6 +12,11 @@ import type { GuardConfig } from './guard/evidence.ts';
 export type Config = z.infer<typeof configShape>;
 export type SpeechEndpoint = z.infer<typeof speechEndpoint>;
 
+/** The control address as people and CI reach it. */
+export function controlOrigin({ listen }: Config): string {
+  return `${listen.tls.control ? 'https' : 'http'}://${listen.names[0] ?? listen.control}`;
+}
+
 /** The limits of the guards, as a rollout seals them when it begins. */
 export function guardLimits(config: Config): GuardConfig {
   const { errors, latency, unavailable } = config.guards;

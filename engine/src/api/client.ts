@@ -32,7 +32,8 @@ export type ControlTarget =
   | {
       readonly kind: 'url';
       readonly url: string;
-      readonly token: string | undefined;
+      /** Or how to get one, asked before each request. */
+      readonly token: string | (() => Promise<string>) | undefined;
       /** A certificate (PEM) to trust besides the system's. */
       readonly ca?: string;
     };
@@ -84,7 +85,7 @@ export class ControlClient {
   }
 
   async hasArtifact(sha256: string): Promise<boolean> {
-    const request = { ...this.#request('HEAD', `/v1/artifacts/${sha256}`), timeoutMs: 10_000 };
+    const request = { ...(await this.#request('HEAD', `/v1/artifacts/${sha256}`)), timeoutMs: 10_000 };
     const { status } = await this.#http.request(request).catch(this.#unanswered);
     if (status < 300 || status === 404) return status < 300;
     // An answer to HEAD has no body that would say more.
@@ -94,7 +95,7 @@ export class ControlClient {
 
   /** Streams a packed release; the controller compares its sha256. */
   async giveArtifact(sha256: string, sizeBytes: number, stream: AsyncIterable<Uint8Array>): Promise<void> {
-    const { headers, ...request } = this.#request('PUT', `/v1/artifacts/${sha256}`);
+    const { headers, ...request } = await this.#request('PUT', `/v1/artifacts/${sha256}`);
     const about = { ...headers, 'content-type': 'application/gzip', 'content-length': String(sizeBytes) };
     const sent = this.#http.request({ ...request, headers: about, timeoutMs: 15 * 60_000, stream });
     const answer = await sent.catch(this.#unanswered);
@@ -149,7 +150,7 @@ export class ControlClient {
    */
   async events(after: number, onEvent: (event: EventLine) => void, signal: AbortSignal): Promise<void> {
     await this.#http.lines(
-      { ...this.#request('GET', `/v1/events?after=${after}`), timeoutMs: 10_000, signal },
+      { ...(await this.#request('GET', `/v1/events?after=${after}`)), timeoutMs: 10_000, signal },
       (line) => {
         const parsed = eventLine.safeParse(JSON.parse(line));
         if (parsed.success) onEvent(parsed.data);
@@ -161,12 +162,13 @@ export class ControlClient {
     throw unanswered(cause, this.#target);
   };
 
-  #request(method: string, path: string) {
+  async #request(method: string, path: string) {
     const target = this.#target;
     const headers = { ...versionHeaders, 'content-type': 'application/json' };
     if (target.kind === 'socket')
       return { method, url: `http://control${path}`, socketPath: target.path, headers };
-    const { token, ca } = target;
+    const { ca } = target;
+    const token = typeof target.token === 'function' ? await target.token() : target.token;
     const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const url = new URL(path, target.url).href;
     return { method, url, headers: { ...headers, ...bearer }, ...(ca !== undefined && { ca }) };
@@ -174,9 +176,8 @@ export class ControlClient {
 
   async #call(method: string, path: string, body?: unknown, timeoutMs = 10_000): Promise<unknown> {
     const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const answer = await this.#http
-      .request({ ...this.#request(method, path), timeoutMs, ...content })
-      .catch(this.#unanswered);
+    const request = await this.#request(method, path);
+    const answer = await this.#http.request({ ...request, timeoutMs, ...content }).catch(this.#unanswered);
     const mismatch = apiMismatch(['CLI', own], ['controller', spokenBy(answer.headers)]);
     if (mismatch !== undefined) throw new CrossfadeError('wrong-version', mismatch, mismatchHint);
     if (answer.status < 300) return JSON.parse(answer.body);

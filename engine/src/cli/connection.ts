@@ -3,9 +3,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ControlClient, type ControlTarget } from '../api/client.ts';
-import { parseConfig, resolveFrom, type Config } from '../config.ts';
+import { controlOrigin, parseConfig, resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
+import { workloadLogin } from './workload-login.ts';
 
 export type GlobalOptions = {
   readonly url?: string;
@@ -64,11 +65,7 @@ export function controlClient(options: GlobalOptions): ControlClient {
 /** Where a browser finds the live page. */
 export function controlUrl(options: GlobalOptions): string {
   const target = targetOf(options);
-  return target.kind === 'url' ? new URL(target.url).origin : pageUrl(project(options).config);
-}
-
-export function pageUrl({ listen }: Config): string {
-  return `${listen.tls.control ? 'https' : 'http'}://${listen.names[0] ?? listen.control}`;
+  return target.kind === 'url' ? new URL(target.url).origin : controlOrigin(project(options).config);
 }
 
 function targetOf(options: GlobalOptions): ControlTarget {
@@ -98,11 +95,17 @@ function destination(options: GlobalOptions, name: string): ControlTarget {
   }
   const token = found.token && secretFrom(folder, found.token, name);
   const ca = found.ca === undefined ? {} : { ca: certificateFrom(resolveFrom(folder, found.ca), name) };
-  return { ...overNetwork(found.url, token), ...ca };
+  return { ...overNetwork(found.url, token, ca.ca), ...ca };
 }
 
 /** A token never leaves this machine in the clear. */
-function overNetwork(url: string, token: string | undefined): Extract<ControlTarget, { kind: 'url' }> {
+function overNetwork(
+  url: string,
+  given: string | undefined,
+  ca?: string,
+): Extract<ControlTarget, { kind: 'url' }> {
+  // Without a stored token a CI job shows that of its platform.
+  const token = given ?? workloadLogin(nodeHost().http, url, ca);
   const { protocol, hostname } = new URL(url);
   const isOwn = hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
   if (protocol !== 'https:' && protocol !== 'http:')

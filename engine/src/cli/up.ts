@@ -3,10 +3,10 @@
 // left are taken over (take-over.ts), their app instances adopted. SIGHUP reads the configuration again
 // where there is no terminal that could have hung up (surroundings.ts).
 import { mkdirSync } from 'node:fs';
-import { resolveFrom } from '../config.ts';
+import { controlOrigin, resolveFrom } from '../config.ts';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
-import { localClient, localProject, pageUrl, type GlobalOptions, type Project } from './connection.ts';
+import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
 import { detach, reportStart } from './detach.ts';
 import { say } from './render.ts';
 import { hasTerminal, signalled } from './surroundings.ts';
@@ -172,7 +172,7 @@ async function greet(found: Project): Promise<void> {
   const note = isSeen
     ? 'this link works once, for 10 minutes'
     : '`crossfade dashboard` prints a link that opens it';
-  say(`control  ${pageUrl(found.config)}/${code}  (${note})`);
+  say(`control  ${controlOrigin(found.config)}/${code}  (${note})`);
 }
 
 /** `crossfade down`: ends the `up` of this folder, and waits until it is gone. */

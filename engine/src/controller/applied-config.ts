@@ -20,6 +20,7 @@ const effects: Readonly<Record<string, Effect>> = {
   retention: 'live',
   source: 'live',
   destinations: 'live',
+  access: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',
   hooks: 'next deploy',

@@ -20,6 +20,7 @@ import { adoptedOverrides } from './access/adopted-overrides.ts';
 import { Audit } from './access/audit.ts';
 import { Door } from './access/door.ts';
 import { Tokens } from './access/tokens.ts';
+import { Workloads } from './access/workloads.ts';
 import { AppliedConfig } from './applied-config.ts';
 import { CertificateWatch, readPair } from './certificate.ts';
 import { Controller } from './controller.ts';
@@ -92,6 +93,7 @@ type Parts = {
   readonly stateFolder: string;
   readonly journal: SqliteJournal;
   readonly tokens: Tokens;
+  readonly workloads: Workloads;
   readonly audit: Audit;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
@@ -113,6 +115,7 @@ async function assemble(folder: string): Promise<Parts> {
   const journal = await SqliteJournal.on(store);
   const logTo = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
   const tokens = await Tokens.open(store, host, config.service, logTo);
+  const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
@@ -151,6 +154,7 @@ async function assemble(folder: string): Promise<Parts> {
       stateFolder,
       journal,
       tokens,
+      workloads,
       audit,
       gateway,
       drivers,
@@ -162,10 +166,12 @@ async function assemble(folder: string): Promise<Parts> {
 }
 
 function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {
-  const { host, applied, stateFolder, journal, tokens, audit, gateway, sealed, controller } = parts;
+  const { host, applied, stateFolder, journal, tokens, workloads, audit, gateway, sealed, controller } =
+    parts;
   const address = applied.current.listen.control;
   const names = (): readonly string[] => applied.current.listen.names;
-  const door = new Door({ host, tokenPath: join(stateFolder, 'token'), address, names, tokens });
+  const tokenPath = join(stateFolder, 'token');
+  const door = new Door({ host, tokenPath, address, names, tokens, workloads });
   door.token();
   return {
     host,

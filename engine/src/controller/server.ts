@@ -26,12 +26,13 @@ import { own, spokenBy, versionsText } from '../api/version.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import {
   Admission,
-  maxBodyBytes,
   notAllowed,
   type AdmissionWorld,
   type Bindings,
   type Variables,
 } from './access/admission.ts';
+import { addLogins } from './access/logins.ts';
+import { body } from './access/request-body.ts';
 import { redacted } from './access/redact.ts';
 import type { Tokens } from './access/tokens.ts';
 import { addStream, type StreamWorld } from './event-stream.ts';
@@ -80,7 +81,8 @@ export function controlApp(world: ServerWorld): App {
   app.notFound((context) => context.json(problem('not-found', 'there is no such path'), 404));
   app.use(admission.around);
   app.use(admission.admit);
-  addPage(world, app, admission);
+  addPage(world, app);
+  addLogins(world, app, admission);
   addViews(world, app);
   addVerbs(world, app);
   addStream(world, app);
@@ -103,24 +105,13 @@ export function controlApp(world: ServerWorld): App {
   return app;
 }
 
-function addPage(world: ServerWorld, app: App, admission: Admission): void {
+function addPage(world: ServerWorld, app: App): void {
   app.get('/', (context) => {
     context.header(
       'content-security-policy',
       "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     );
     return context.html(world.page);
-  });
-  app.post('/login', async (context) => {
-    const { code } = z.object({ code: z.string().max(100) }).parse(await body(context));
-    const opened = world.door.redeem(code);
-    if (opened === undefined) {
-      admission.failedLogin(context);
-      const hint = '`crossfade dashboard` prints a new one';
-      throw new CrossfadeError('not-allowed', 'the link was used or has ended', hint);
-    }
-    context.set('rights', opened.rights);
-    return context.json({ session: opened.session });
   });
 }
 
@@ -231,39 +222,6 @@ function asked(request: unknown): { target?: string; reason?: string } {
 
 function moment({ controller }: ServerWorld): { position: number; phase: string } {
   return { position: controller.position, phase: controller.state.rollout?.phase.kind ?? 'none' };
-}
-
-/** The body as JSON, `{}` for none. Nothing beyond the limit is held. */
-async function body(context: Context): Promise<unknown> {
-  const bytes = await bodyBytes(context);
-  if (bytes.byteLength === 0) return {};
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new CrossfadeError('usage', 'the body is not JSON in UTF-8', 'see the verb’s `--help`', cause);
-  }
-}
-
-async function bodyBytes(context: Context): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = Number(context.req.header('content-length') ?? 0);
-  if (size > maxBodyBytes) throw tooLarge();
-  size = 0;
-  try {
-    for await (const chunk of context.req.raw.body ?? []) {
-      size += chunk.byteLength;
-      if (size > maxBodyBytes) throw tooLarge();
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    if (cause instanceof CrossfadeError) throw cause;
-    throw new CrossfadeError('usage', 'the body ended early', 'send it again', cause);
-  }
-  return Buffer.concat(chunks);
-}
-
-function tooLarge(): CrossfadeError {
-  return new CrossfadeError('too-large', `the body is larger than ${maxBodyBytes} bytes`, 'send less');
 }
 
 function problem(code: string, message: string, hint?: string) {

@@ -23,6 +23,8 @@ export type Tables = {
     lastUsedAt: number | null;
     revokedAt: number | null;
   };
+  /** OIDC tokens of workloads that were shown, until they have ended (wall ms). */
+  spentTokens: { jti: string; until: number };
   audit: { id: Generated<number>; at: number; body: string; previous: string; hash: string };
 };
 
@@ -42,6 +44,7 @@ const migrations = [
      id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, body TEXT NOT NULL,
      previous TEXT NOT NULL, hash TEXT NOT NULL);
    CREATE INDEX audit_at ON audit (at);`,
+  `CREATE TABLE spentTokens (jti TEXT PRIMARY KEY, until INTEGER NOT NULL);`,
 ] as const;
 
 export const schemaVersion = migrations.length;

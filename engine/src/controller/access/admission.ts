@@ -134,11 +134,13 @@ const safeHeaders = {
   'referrer-policy': 'no-referrer',
 };
 
+export const workloadPath = '/login/workload';
+
 const reads = new Set(['/v1/status', '/v1/releases', '/v1/events', '/v1/diff']);
 
 /** What a request asks for; undefined for what is not there. */
 export function actionOf(method: string, path: string): Action | undefined {
-  if (path === '/login') return 'read';
+  if (path === '/login' || path === workloadPath) return 'read';
   const name = /^\/v1\/([a-z-]{1,40})(?:\/[\w-]{1,64})?$/.exec(path)?.[1] ?? '';
   if (method === 'GET' || method === 'HEAD') {
     if (name === 'audit' || name === 'tokens' || name === 'logs') return name;
@@ -152,6 +154,7 @@ export function actionOf(method: string, path: string): Action | undefined {
 
 function readName(path: string): string {
   if (path === '/login') return 'login';
+  if (path === workloadPath) return 'workload-login';
   return path === '/v1/codes' ? 'page-link' : 'read';
 }
 

@@ -10,6 +10,7 @@ import type { Host } from '../../host.ts';
 import { writeDurably } from '../../host.ts';
 import { PageSessions } from './page-sessions.ts';
 import type { Tokens } from './tokens.ts';
+import type { Workloads } from './workloads.ts';
 
 export type Asking = {
   readonly isSocket: boolean;
@@ -39,7 +40,10 @@ export type DoorParts = {
   /** Further names, with port, by which people reach it. */
   readonly names: () => readonly string[];
   readonly tokens: Tokens;
+  readonly workloads: Workloads;
 };
+
+const workloadSessionMs = 15 * 60_000;
 
 export const nobody: AuditActor = { name: 'nobody', kind: 'nobody', via: 'tcp' };
 const socketRights: Rights = { actor: { name: 'operator', kind: 'local', via: 'socket' }, role: 'admin' };
@@ -115,6 +119,16 @@ export class Door {
   redeem(code: string): { readonly session: string; readonly rights: Rights } | undefined {
     const opened = this.#pages.redeem(code);
     return opened && this.isLive(opened.rights) ? opened : undefined;
+  }
+
+  /** A CI job's session for the token of its platform. */
+  async openWorkload(
+    token: string,
+  ): Promise<{ readonly session: string; readonly lifeMs: number; readonly rights: Rights } | Denial> {
+    const access = await this.#parts.workloads.admit(token);
+    if (access.kind === 'denied') return access;
+    const { rights } = access;
+    return { session: this.#pages.open(rights, workloadSessionMs), lifeMs: workloadSessionMs, rights };
   }
 
   /** False once the token behind it was revoked or has expired. */

@@ -1,6 +1,6 @@
-// The live page's way in: a code that opens one session within ten minutes, and sessions of twelve hours.
-// Both carry the rights of whoever asked for the link, and end with the token that was behind it. Held in
-// memory alone: a new controller means a new link. At most 1 000 of each; the oldest gives way.
+// Sessions: of the live page (twelve hours, for a code that is good once within ten minutes) and of CI jobs
+// (a quarter of an hour). They carry the rights of whoever asked and end with the token that was behind
+// them. Held in memory alone: a new controller means a new link. At most 1 000 of each; the oldest gives way.
 import type { Host } from '../../host.ts';
 import type { Rights } from './door.ts';
 
@@ -29,6 +29,11 @@ export class PageSessions {
     this.#codes.delete(code);
     if (!found || found.until < this.#host.clock.monotonic()) return undefined;
     return { session: this.#remember(this.#sessions, found.rights, sessionLifeMs), rights: found.rights };
+  }
+
+  /** For somebody who has shown another credential; they show it again when this has ended. */
+  open(rights: Rights, lifeMs: number): string {
+    return this.#remember(this.#sessions, rights, lifeMs);
   }
 
   rightsOf(session: string): Rights | undefined {
