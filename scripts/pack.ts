@@ -27,7 +27,12 @@ const repository = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, 
 const packages: readonly Package[] = [
   {
     folder: 'engine',
-    assets: ['bin/crossfade.mjs', 'crossfade.schema.json', 'src/controller/live-page.html'],
+    assets: [
+      'bin/crossfade.mjs',
+      'crossfade.schema.json',
+      'src/controller/live-page.html',
+      'src/workflow/deploy-with-rollback.yml',
+    ],
     peers: [],
   },
   { folder: 'speech', assets: [], peers: ['ws'] },

@@ -15,6 +15,7 @@ import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { plan } from './plan.ts';
 import { diff, releases } from './releases.ts';
+import { addProject } from './project-commands.ts';
 import { renderError } from './render.ts';
 import { rollback } from './rollback.ts';
 import { status } from './status.ts';
@@ -62,6 +63,7 @@ function commandTable(done: Done): Command {
   addTraffic(program, done);
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
+  addProject(program, done);
   addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);
   return program;
