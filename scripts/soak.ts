@@ -1,6 +1,7 @@
-// `npm run soak [-- voice | fuzz [SEED] | crash-points]`: the long forms of what the tests hold short. Each
-// prints its figures as one line of JSON, or ends with 1 and what went wrong.
+// `npm run soak [-- voice | fuzz [SEED] | crash-points | backup-points]`: the long forms of what the tests
+// hold short. Each prints its figures as one line of JSON, or ends with 1 and what went wrong.
 import assert from 'node:assert/strict';
+import { backupPoints } from '../engine/test/backup-points.ts';
 import { fuzzControl } from '../engine/test/control-fuzz-run.ts';
 import { crashPoints, stories } from '../engine/test/crash-points.ts';
 import { VoiceStage } from '../engine/test/voice-stage.ts';
@@ -42,10 +43,18 @@ async function everyCrash(): Promise<object> {
   return sum;
 }
 
+/** `kill -9` before every write of a backup and of a restore. */
+async function everyWrite(): Promise<object> {
+  const all = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+  const create = await backupPoints('create', all, console.log);
+  return { create, restore: await backupPoints('restore', all, console.log) };
+}
+
 const soaks: Readonly<Record<string, (...args: string[]) => Promise<object>>> = {
   voice,
   fuzz,
   'crash-points': everyCrash,
+  'backup-points': everyWrite,
 };
 const [name = 'voice', ...args] = process.argv.slice(2);
 const soak = soaks[name];

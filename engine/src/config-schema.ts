@@ -94,6 +94,38 @@ const freezeWindow = z.strictObject({
   timezone: z.string().default('UTC'),
 });
 
+/** One data source of the app, as crossfade.yaml names it. */
+export const dataSource = z.union([
+  z.strictObject({ name: z.string().min(1), sqlite: z.string().min(1) }),
+  z.strictObject({ name: z.string().min(1), postgres: z.strictObject({ env: z.string() }) }),
+  z.strictObject({
+    name: z.string().min(1),
+    /** Shell commands; the file to write or read is in BACKUP_FILE. */
+    save: z.string().min(1),
+    restore: z.string().min(1),
+    /** Exits with 0 when BACKUP_FILE is whole. */
+    check: z.string().min(1).optional(),
+  }),
+]);
+export type DataSource = z.infer<typeof dataSource>;
+
+const s3Target = z.strictObject({
+  /** Such as https://s3.eu-central-1.amazonaws.com, or that of another store with this protocol. */
+  endpoint: z.url(),
+  bucket: z.string().min(1),
+  prefix: z.string().default(''),
+  region: z.string().default('us-east-1'),
+  accessKey: z.strictObject({ env: z.string() }),
+  secretKey: z.strictObject({ env: z.string() }),
+});
+export type S3Target = z.infer<typeof s3Target>;
+
+const backupTarget = z.union([
+  z.strictObject({ folder: z.string().min(1) }),
+  z.strictObject({ s3: s3Target }),
+]);
+export type BackupTarget = z.infer<typeof backupTarget>;
+
 const external = z.strictObject({ url: z.url().optional(), command: z.string().optional() });
 
 const limits = { max: share.prefault('5%'), minUnits: z.int().min(1).default(50) };
@@ -200,6 +232,22 @@ export const configShape = z.strictObject({
       telemetry: duration.prefault('7d'),
       /** Free space under which people are warned. */
       diskLow: size.prefault('1GiB'),
+    })
+    .prefault({}),
+  backup: z
+    .strictObject({
+      target: backupTarget.default({ folder: '.crossfade/backups' }),
+      /** What the app keeps beside its code. */
+      data: z.array(dataSource).max(20).default([]),
+      /** A deploy is refused unless a backup was verified so lately; off where it is not named. */
+      requireVerifiedWithin: duration.optional(),
+      keep: z
+        .strictObject({
+          within: duration.prefault('30d'),
+          last: z.int().min(1).max(1_000).default(5),
+          monthly: z.int().min(0).max(120).default(12),
+        })
+        .prefault({}),
     })
     .prefault({}),
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])).default({}),

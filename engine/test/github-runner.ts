@@ -1,6 +1,6 @@
 // Runs a workflow as GitHub would, as far as ours needs it: jobs in the order of their needs, `if` and `env`
-// with the contexts and functions that stand in it, each `run:` by bash with files for outputs and summary. It
-// knows no action (`uses:` is passed over), no service and no matrix, and refuses what it does not know.
+// with the contexts and functions that stand in it, each `run:` by bash with files for outputs and summary.
+// It knows no action (`uses:` is passed over), no service and no matrix, and refuses what it does not know.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -20,6 +20,7 @@ export async function init(options: GlobalOptions & { readonly dryRun?: boolean 
     extend(folder, '.gitignore', '.crossfade/', isDry),
     writeNew(folder, 'scripts/blue-green-deployment.sh', deployScript, isDry, true),
     writeNew(folder, 'scripts/emergency-rollback.sh', rollbackScript, isDry, true),
+    writeNew(folder, 'scripts/pre-migration-backup.sh', backupScript, isDry, true),
   ];
   if (options.json) {
     printJson({ isDryRun: isDry, app: found, files: written });
@@ -111,6 +112,13 @@ guards:
 const deployScript = `#!/usr/bin/env bash
 # Moves traffic to a new release: full | canary PERCENT. A shim over \`crossfade deploy\`.
 PATH="$(dirname "$0")/../node_modules/.bin:$PATH" exec crossfade deploy "$@"
+`;
+
+const backupScript = `#!/usr/bin/env bash
+# Makes a backup and proves it by restoring it elsewhere. A shim over \`crossfade backup\`; options go to \`create\`.
+set -euo pipefail
+PATH="$(dirname "$0")/../node_modules/.bin:$PATH"
+crossfade backup verify "$(crossfade backup create "$@")"
 `;
 
 const rollbackScript = `#!/usr/bin/env bash

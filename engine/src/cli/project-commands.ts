@@ -1,12 +1,65 @@
-// The commands about the user's project around its releases: `workflow`. Their work is in files of their own;
-// the rest of the command table is cli.ts.
+// The commands about the user's project around its releases: `backup` and `workflow`. Their work is in files
+// of their own; the rest of the command table is cli.ts.
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
+import * as backup from './backup.ts';
 import { generateWorkflow, planWorkflow, reportWorkflow } from './workflow.ts';
 
 type Done = (code: ExitCode) => void;
 
 export function addProject(program: Command, done: Done): void {
+  addBackup(program, done);
+  addWorkflow(program, done);
+}
+
+function addBackup(program: Command, done: Done): void {
+  const group = program
+    .command('backup')
+    .description('code, changes, flags, data: made, proven and put back');
+  group
+    .command('create')
+    .description('make a backup in backup.target')
+    .option('--include-secrets', 'environment values too, encrypted with app.env.sealKey')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) => done(await backup.create(command.optsWithGlobals())));
+  group
+    .command('list')
+    .description('backups, newest first, and when each was verified')
+    .option('--from <place>', 'where backups lie, for an app that is gone: a folder or https://S3/BUCKET')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) => done(await backup.list(command.optsWithGlobals())));
+  group
+    .command('verify [id]')
+    .description('restore it into a throwaway folder and look at what came of it; 1 where it is no good')
+    .option('--from <place>', 'where backups lie, for an app that is gone: a folder or https://S3/BUCKET')
+    .option('--json', 'print JSON')
+    .action(async (id: string | undefined, _options, command: Command) =>
+      done(await backup.verify(id, command.optsWithGlobals())),
+    );
+  group
+    .command('restore [id]')
+    .description('put it back; run it again after a crash')
+    .option('--to <folder>', 'elsewhere than here')
+    .option('--from <place>', 'where backups lie, for an app that is gone: a folder or https://S3/BUCKET')
+    .option('--force', 'write over what differs')
+    .option('--no-data', 'leave data and the record of Crossfade alone')
+    .option('--include-secrets', 'environment values too')
+    .option('--dry-run', 'only fetch and compare')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  crossfade backup restore --to ../again\n')
+    .action(async (id: string | undefined, _options, command: Command) =>
+      done(await backup.restore(id, command.optsWithGlobals())),
+    );
+  group
+    .command('prune')
+    .description('which backups may go, by backup.keep; removes none of them')
+    .option('--apply', 'remove them')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) => done(await backup.prune(command.optsWithGlobals())));
+  for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
+}
+
+function addWorkflow(program: Command, done: Done): void {
   const workflow = program.command('workflow').description('the GitHub Actions workflow that deploys');
   workflow
     .command('generate')

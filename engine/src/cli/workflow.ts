@@ -4,7 +4,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
-import { workflowPath, workflowText, type PackageManager } from '../workflow/workflow-file.ts';
+import { workflowPath, workflowText, type PackageTool } from '../workflow/workflow-file.ts';
 import { workflowPlan } from '../workflow/workflow-plan.ts';
 import { workflowReport } from '../workflow/workflow-report.ts';
 import { findFolder, project, type GlobalOptions } from './connection.ts';
@@ -53,7 +53,7 @@ function checked(present: string | undefined, text: string): ExitCode {
   return 1;
 }
 
-function managerOf(folder: string): PackageManager {
+function managerOf(folder: string): PackageTool {
   if (existsSync(join(folder, 'pnpm-lock.yaml'))) return 'pnpm';
   return existsSync(join(folder, 'yarn.lock')) ? 'yarn' : 'npm';
 }

@@ -21,6 +21,7 @@ const effects: Readonly<Record<string, Effect>> = {
   source: 'live',
   destinations: 'live',
   access: 'live',
+  backup: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',
   hooks: 'next deploy',

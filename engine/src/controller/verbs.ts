@@ -18,6 +18,7 @@ import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { unfinished, type Step } from '../rollout/rollout.ts';
 import { isTableConfirmed } from '../rollout/table.ts';
 import { rollbackDestination } from '../rollout/targets.ts';
+import { requireBackup } from './backup-gate.ts';
 import type { Controller } from './controller.ts';
 import { addRelease, created, releaseFor } from './release-making.ts';
 import type { SealedFiles } from './sealed-files.ts';
@@ -38,6 +39,7 @@ export type VerbWorld = {
 
 export async function deploy(world: VerbWorld, request: DeployRequest, actor: string): Promise<VerbAnswer> {
   const config = world.config();
+  requireBackup(world.host, world.folder, config, request.breakGlass);
   const { release, isNew, values } = await releaseFor(world, request, actor);
   const steps =
     request.way === 'full'

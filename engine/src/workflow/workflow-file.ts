@@ -1,14 +1,14 @@
-// The GitHub Actions workflow of a user's project, made from deploy-with-rollback.yml beside this file. Thin on
-// purpose: it checks out, asks for a token and calls the CLI. Actions are pinned by commit, and no expression
-// stands inside a `run:`, where the text of an input would become a command.
+// The GitHub Actions workflow of a user's project, made from deploy-with-rollback.yml beside this file. Thin
+// on purpose: it checks out, asks for a token and calls the CLI. Actions are pinned by commit, and no
+// expression stands inside a `run:`, where the text of an input would become a command.
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 
 export const workflowPath = '.github/workflows/deploy-with-rollback.yml';
 
-export type PackageManager = 'npm' | 'pnpm' | 'yarn';
+export type PackageTool = 'npm' | 'pnpm' | 'yarn';
 
-export type WorkflowAbout = { readonly manager: PackageManager; readonly hasStaging: boolean };
+export type WorkflowAbout = { readonly manager: PackageTool; readonly hasStaging: boolean };
 
 /** Commits of the tags that are named beside them. */
 const pins = {
@@ -17,7 +17,7 @@ const pins = {
   ACTION_UPLOAD_ARTIFACT: 'actions/upload-artifact@330a01c490aca151604b8cf639adc76d48f6c5d4 # v5.0.0',
 };
 
-const commands: Record<PackageManager, Readonly<Record<string, string>>> = {
+const commands: Record<PackageTool, Readonly<Record<string, string>>> = {
   npm: { RUN_INSTALL: 'npm ci', RUN_TEST: 'npm test', RUN_AUDIT: 'npm audit --audit-level=high' },
   pnpm: {
     RUN_INSTALL: 'npx --yes pnpm@10 install --frozen-lockfile',
@@ -50,7 +50,7 @@ export function workflowText({ manager, hasStaging }: WorkflowAbout): string {
 
 export type WorkflowTrouble = { readonly place: string; readonly text: string };
 
-/** What this project's rules forbid in a workflow: the parts that linters of GitHub's grammar do not look at. */
+/** What our rules forbid in a workflow and linters of GitHub's grammar do not look at. */
 export function workflowTroubles(text: string): WorkflowTrouble[] {
   const file = parse(text) as WorkflowShape;
   const troubles: WorkflowTrouble[] = [];

@@ -1,0 +1,27 @@
+// Loaded before the CLI (`node --import`): counts the writes of a backup or of a restore, and ends the
+// process with SIGKILL before the one that CROSSFADE_KILL_AT names, or writes all of them down where it is
+// 0.
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+
+const killAt = Number(process.env['CROSSFADE_KILL_AT']);
+const { openSync, writeSync } = fs;
+const seen = openSync(process.env['CROSSFADE_KILL_SEEN']!, 'a');
+let count = 0;
+
+function pass(label: string): void {
+  count++;
+  if (killAt === 0) writeSync(seen, `${label}\n`);
+  if (count === killAt) process.kill(process.pid, 'SIGKILL');
+}
+
+const names = ['copyFileSync', 'writeFileSync', 'renameSync', 'fsyncSync', 'symlinkSync'] as const;
+for (const name of names) {
+  const real = fs[name] as (...args: unknown[]) => unknown;
+  const counted = (...args: unknown[]): unknown => {
+    pass(`${name} ${args.filter((each) => typeof each === 'string' && each.startsWith('/')).join(' → ')}`);
+    return real(...args);
+  };
+  (fs as Record<string, unknown>)[name] = counted;
+}
+syncBuiltinESMExports();
