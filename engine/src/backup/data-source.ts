@@ -84,7 +84,7 @@ export function dataPath(source: DataSource, folder: string): string | undefined
   return 'sqlite' in source ? resolveFrom(folder, source.sqlite) : undefined;
 }
 
-/** Whether a database holds what the copy holds: compared by a copy, for the file itself has a WAL beside it. */
+/** Whether it holds what the copy holds: compared by a copy, for the file itself has a WAL beside it. */
 export async function isSameDatabase(path: string, file: string, scratch: string): Promise<boolean> {
   const copy = join(scratch, 'present.db');
   rmSync(copy, { force: true });
