@@ -1,6 +1,7 @@
 // The schema of crossfade.yaml and its defaults: one place for every key, its unit and its range. Reading the
 // text and saying where a mistake stands is config.ts.
 import { z } from 'zod';
+import { suites } from './api/suites.ts';
 import { workloadRule } from './api/workloads.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
 import { isNetwork } from './networks.ts';
@@ -232,6 +233,26 @@ export const configShape = z.strictObject({
       telemetry: duration.prefault('7d'),
       /** Free space under which people are warned. */
       diskLow: size.prefault('1GiB'),
+    })
+    .prefault({}),
+  /** What `crossfade validate` looks at, and its limits. */
+  validate: z
+    .strictObject({
+      /** Which suites run where none are named; all where this is empty. */
+      suites: z.array(z.enum(suites)).default([]),
+      /** From here everything that is served is found. */
+      pages: z.array(z.string().startsWith('/')).min(1).max(50).default(['/']),
+      token: z
+        .strictObject({
+          path: z.string().startsWith('/'),
+          /** Of somebody who is signed in. */
+          headers: z.record(z.string(), headerValue).default({}),
+        })
+        .optional(),
+      websocket: z.string().startsWith('/').optional(),
+      response: duration.prefault('3s'),
+      errors: share.prefault('5%'),
+      pageLoad: duration.prefault('5s'),
     })
     .prefault({}),
   backup: z

@@ -3,13 +3,37 @@
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import * as backup from './backup.ts';
+import { validate } from './validate.ts';
 import { generateWorkflow, planWorkflow, reportWorkflow } from './workflow.ts';
 
 type Done = (code: ExitCode) => void;
 
 export function addProject(program: Command, done: Done): void {
+  addValidate(program, done);
   addBackup(program, done);
   addWorkflow(program, done);
+}
+
+function addValidate(program: Command, done: Done): void {
+  program
+    .command('validate [url]')
+    .description('look at the app from outside: health, api, token, security, speed, browser, configuration')
+    .option('--suite <names>', 'only these: health, api, token, performance, security, browser, config')
+    .option('--environment <name>', 'blue or green, before it has traffic, compared with the stable side')
+    .option('--release <id>', 'the release that must answer')
+    .option('--reporter <names>', 'pretty, json, junit, sarif, tap, markdown, github; NAME=FILE', undefined)
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      [
+        '\nExit: 0 all well, 1 something failed, 4 something could not be told.\nExamples:',
+        '  crossfade validate https://voice.example.org --suite health,security',
+        '  crossfade validate --environment green --reporter pretty,junit=report.xml\n',
+      ].join('\n'),
+    )
+    .action(async (url: string | undefined, _options, command: Command) =>
+      done(await validate(url, command.optsWithGlobals())),
+    );
 }
 
 function addBackup(program: Command, done: Done): void {

@@ -22,6 +22,7 @@ const effects: Readonly<Record<string, Effect>> = {
   destinations: 'live',
   access: 'live',
   backup: 'live',
+  validate: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',
   hooks: 'next deploy',
