@@ -30,6 +30,7 @@ const packages: readonly Package[] = [
     assets: [
       'bin/crossfade.mjs',
       'crossfade.schema.json',
+      'assets/probe-clip.wav',
       'src/controller/live-page.html',
       'src/workflow/deploy-with-rollback.yml',
     ],

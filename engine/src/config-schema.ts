@@ -198,6 +198,14 @@ export const configShape = z.strictObject({
       bake: duration.prefault('24h'),
       standby: duration.prefault('24h'),
       sessions: sessionPolicy.default('stay'),
+      /** Suites of `crossfade validate` that the candidate must pass before it has traffic, and at 100 %. */
+      validate: z
+        .strictObject({
+          before: z.array(z.enum(suites)).default([]),
+          after: z.array(z.enum(suites)).default([]),
+          timeout: duration.prefault('5m'),
+        })
+        .prefault({}),
       /** What a deploy does while another rollout is stepping. */
       supersede: z.enum(['refuse', 'replace', 'queue']).default('refuse'),
       /** Who approves must not be who deployed. */
@@ -250,6 +258,17 @@ export const configShape = z.strictObject({
         })
         .optional(),
       websocket: z.string().startsWith('/').optional(),
+      /** A synthetic caller speaks a clip of its own or this one. */
+      speech: z
+        .strictObject({
+          plan: z.string().startsWith('/').default('/api/session-plan'),
+          headers: z.record(z.string(), headerValue).default({}),
+          clip: z.strictObject({ file: z.string(), text: z.string().min(1) }).optional(),
+          language: z.string().default('en'),
+          errors: share.prefault('25%'),
+          firstText: duration.prefault('2s'),
+        })
+        .optional(),
       response: duration.prefault('3s'),
       errors: share.prefault('5%'),
       pageLoad: duration.prefault('5s'),

@@ -1,7 +1,7 @@
 // The README is a walk: every line of its `sh` blocks is typed here in order, in the folder of a small app.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { Stage } from './stage.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -67,3 +67,21 @@ function readFileOrFolder(path: string): boolean {
     return (error as NodeJS.ErrnoException).code === 'EISDIR';
   }
 }
+
+test('the parts of the tests that have a name of their own are parts of `npm test`', () => {
+  const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const globsOf = (name: string): string[] =>
+    [...scripts[name]!.matchAll(/"([^"]+)"/g)].map((match) => match[1]!);
+  const filesOf = (globs: readonly string[]): string[] => globSync([...globs], { cwd: root.pathname });
+  const all = new Set(filesOf(globsOf('test')));
+  for (const part of ['integration', 'migration', 'rollback', 'security']) {
+    for (const glob of globsOf(`test:${part}`)) {
+      const names = /\{(.+)\}/.exec(glob)?.[1]?.split(',').length ?? 1;
+      const files = filesOf([glob]);
+      assert.ok(files.length >= names, `${glob} names files that are not there`);
+      for (const file of files) assert.ok(all.has(file), file);
+    }
+  }
+});

@@ -50,11 +50,8 @@ test('a push is carried to production; what is not well goes back; a rollback ca
 
   world.put('server.mjs', goodServer);
   world.put(workflowPath, text);
-  world.commit('three');
-  assertResults(await world.run(blueGreen), {
-    ...before,
-    ...{ production: 'success', validate: 'success', rollback: 'skipped' },
-  });
+  const { production } = world;
+  assert.equal((await production.cli('deploy', 'full', '--ref', world.commit('three'))).code, 0);
   const none = { test: 'skipped', backup: 'skipped', staging: 'skipped', approve: 'skipped' };
   const onlyBack = {
     plan: 'success',

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import * as backup from './backup.ts';
+import { probe } from './probe.ts';
 import { validate } from './validate.ts';
 import { generateWorkflow, planWorkflow, reportWorkflow } from './workflow.ts';
 
@@ -10,6 +11,7 @@ type Done = (code: ExitCode) => void;
 
 export function addProject(program: Command, done: Done): void {
   addValidate(program, done);
+  addProbe(program, done);
   addBackup(program, done);
   addWorkflow(program, done);
 }
@@ -21,7 +23,11 @@ function addValidate(program: Command, done: Done): void {
     .option('--suite <names>', 'only these: health, api, token, performance, security, browser, config')
     .option('--environment <name>', 'blue or green, before it has traffic, compared with the stable side')
     .option('--release <id>', 'the release that must answer')
-    .option('--reporter <names>', 'pretty, json, junit, sarif, tap, markdown, github; NAME=FILE', undefined)
+    .option(
+      '--reporter <names>',
+      'pretty, json, junit, sarif, tap, markdown, github, sentence; NAME=FILE',
+      undefined,
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -33,6 +39,19 @@ function addValidate(program: Command, done: Done): void {
     )
     .action(async (url: string | undefined, _options, command: Command) =>
       done(await validate(url, command.optsWithGlobals())),
+    );
+}
+
+function addProbe(program: Command, done: Done): void {
+  program
+    .command('probe [url]')
+    .description('a synthetic call through the real path: word error rate and latencies')
+    .option('--handover', 'move to the next route in mid-stream')
+    .option('--every <duration>', 'again and again, until Ctrl-C')
+    .option('--json', 'print a line of JSON for each call')
+    .addHelpText('after', '\nExamples:\n  crossfade probe --handover\n  crossfade probe --every 5m --json\n')
+    .action(async (url: string | undefined, _options, command: Command) =>
+      done(await probe(url, command.optsWithGlobals())),
     );
 }
 

@@ -1,6 +1,7 @@
 // `crossfade validate [url]`: looks at the app as strangers and as signed-in people see it. Without an
 // address it looks at this folder's gateway, or at an environment that has no traffic yet.
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import type { StatusView } from '../api/control.ts';
 import { suites, type Suite } from '../api/suites.ts';
@@ -101,10 +102,29 @@ async function worldOf(
     ...(settings?.token && {
       token: { path: settings.token.path, headers: headersOf(settings.token.headers) },
     }),
+    ...(found && speechOf(found)),
     ...(settings?.websocket !== undefined && { webSocketPath: settings.websocket }),
     ...(found && { folder: found.folder }),
   };
   return { world, target: place.url.origin };
+}
+
+const ownClip = {
+  file: fileURLToPath(new URL('../../assets/probe-clip.wav', import.meta.url)),
+  text: 'this morning the weather was cold and the children went to school by train',
+};
+
+/** What the synthetic caller says and where; nothing where no plan is named. */
+export function speechOf({ folder, config }: Project): Pick<World, 'speech'> {
+  const { speech } = config.validate;
+  if (!speech) return {};
+  const clip = speech.clip ? { ...speech.clip, file: resolveFrom(folder, speech.clip.file) } : ownClip;
+  return {
+    speech: {
+      ...{ planPath: speech.plan, headers: headersOf(speech.headers), clip: clip.file, text: clip.text },
+      ...{ language: speech.language, errors: speech.errors, firstTextMs: speech.firstText },
+    },
+  };
 }
 
 function fieldOf(config: Config | undefined): { releaseField?: string } {
@@ -112,9 +132,13 @@ function fieldOf(config: Config | undefined): { releaseField?: string } {
   return config.health.release.startsWith('$') ? { releaseField: config.health.release } : {};
 }
 
-function addressOf(text: string): URL {
+export function addressOf(text: string): URL {
   if (/^https?:\/\//.test(text) && URL.canParse(text)) return new URL(text);
   throw new CrossfadeError('usage', `"${text}" is not an address`, 'such as https://voice.example.org');
+}
+
+export function gatewayAddress({ listen }: Config): URL {
+  return new URL(`${listen.tls.gateway ? 'https' : 'http'}://${listen.gateway}`);
 }
 
 type Place = { readonly url: URL; readonly release?: string; readonly baseline?: URL };
@@ -125,8 +149,7 @@ async function localPlace(options: ValidateOptions, found: Project | undefined):
     const hint = '`crossfade validate https://…`, or run it in the folder of crossfade.yaml';
     throw new CrossfadeError('config-missing', 'there is no address and no crossfade.yaml', hint);
   }
-  const { listen } = found.config;
-  const gateway = new URL(`${listen.tls.gateway ? 'https' : 'http'}://${listen.gateway}`);
+  const gateway = gatewayAddress(found.config);
   if (options.environment === undefined) {
     const status = await controlClient(options)
       .status()

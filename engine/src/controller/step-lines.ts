@@ -36,9 +36,16 @@ export function deployLines(
     `${isNew ? 'make' : 'take'} release ${release.id} (routes ${routeNames})`,
     `start it in ${place} and prove it directly and through the gateway`,
     ...(config.hooks['pre-deploy'] ? [`run pre-deploy: ${config.hooks['pre-deploy'].run}`] : []),
+    ...validateLine(config.rollout.validate.before, 'before it has traffic', isFirst),
     isFirst ? 'serve 100 % from it, because nothing serves yet' : `move traffic: ${ramp.join(', ')}`,
+    ...validateLine(config.rollout.validate.after, 'at 100 %, and go back where something fails', isFirst),
     ...(isFirst ? [] : [`watch it for ${config.rollout.bake / 1000} s, the old release warm`]),
   ];
+}
+
+/** The first release has nothing to go back to and nobody to keep it from. */
+function validateLine(suites: readonly string[], when: string, isFirst: boolean): string[] {
+  return isFirst || suites.length === 0 ? [] : [`validate it (${suites.join(', ')}) ${when}`];
 }
 
 /** The exact steps of a rollback: release, routes and flags that come back. */

@@ -13,6 +13,7 @@ import { guardLimits, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
 import { pause as wait, type Host } from '../host.ts';
 import type { Event } from '../rollout/events.ts';
+import { programPath } from '../program-path.ts';
 import type { Hooks } from '../rollout/hooks.ts';
 import { canarySteps, fullSteps } from '../rollout/plan.ts';
 import { unfinished, type Step } from '../rollout/rollout.ts';
@@ -197,13 +198,29 @@ export function forward(
   };
 }
 
-function hooksOf({ hooks }: Config): Hooks {
+function hooksOf({ hooks, rollout }: Config): Hooks {
   const of = (hook: { run: string; timeout: number }) => ({ run: hook.run, timeoutMs: hook.timeout });
   const single = (['pre-deploy', 'post-deploy', 'on-rollback'] as const).flatMap((name) => {
     const hook = hooks[name];
     return hook ? [[name, of(hook)] as const] : [];
   });
-  return { ...Object.fromEntries(single), ...(hooks.purge.length > 0 && { purge: hooks.purge.map(of) }) };
+  const { before, after, timeout } = rollout.validate;
+  const looks = (
+    [
+      ['validate-before', '--environment "$CROSSFADE_ENVIRONMENT"', before],
+      ['validate-after', '--release "$CROSSFADE_RELEASE"', after],
+    ] as const
+  ).flatMap(([name, where, suites]) =>
+    suites.length > 0 ? [[name, of({ run: validateCommand(where, suites), timeout })] as const] : [],
+  );
+  const purge = hooks.purge.length > 0 && { purge: hooks.purge.map(of) };
+  return { ...Object.fromEntries([...single, ...looks]), ...purge };
+}
+
+/** In a process of its own: a browser or a load must not slow the controller. */
+function validateCommand(where: string, suites: readonly string[]): string {
+  const main = programPath('../main', import.meta.url);
+  return `'${process.execPath}' '${main}' validate ${where} --suite ${suites.join()} --reporter sentence`;
 }
 
 export function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {

@@ -74,3 +74,51 @@ test('on a rollback no hook is owed before the weights are in force, and a hung 
   assert.equal(late.rollout!.hookResults!.filter((each) => each.hook === 'purge').length, 2);
   assert.equal(late.rollout!.rollback!.marks.told !== undefined, true);
 });
+
+const looks = { 'validate-before': hook('look'), 'validate-after': hook('look again') };
+const ended = (state: State, isOk: boolean, at: number): State =>
+  next(state, { kind: 'hook-ended', id: state.hooks.at(-1)!.id, isOk, text: 'no policy', tookMs: 5, at });
+
+/** Until the candidate is proven and is looked at. */
+function validating(): State {
+  let state = deployed(serving(), 'r2', 'full', 0, { hooks: looks });
+  for (const kind of ['prepare', 'push-table', 'prove'] as const) {
+    const effect = outstanding(state).find((each) => each.kind === kind);
+    if (effect) state = perform(state, effect, 1);
+  }
+  return state;
+}
+
+test('a candidate is looked at when it is proven, and has no traffic until it is well', () => {
+  const state = validating();
+  assert.deepEqual(state.rollout!.phase, { kind: 'preparing', stage: 'validating', since: 1 });
+  assert.deepEqual(owed(state), ['look']);
+  assert.equal(weightPercent(state), 0);
+  const failed = ended(state, false, 5);
+  assert.equal(failed.rollout!.phase.kind, 'failed');
+  assert.match(JSON.stringify(failed.rollout!.phase), /validate: no policy/);
+  assert.equal(weightPercent(ended(state, true, 5)), 100);
+});
+
+test('what is not well at 100 % goes back by itself; what is found too late changes nothing', () => {
+  const full = ended(validating(), true, 5);
+  const baking = ['push-table', 'verify-weights'].reduce((state, kind) => {
+    const effect = outstanding(state).find((each) => each.kind === kind);
+    return effect ? perform(state, effect, 6) : state;
+  }, full);
+  assert.equal(baking.rollout!.phase.kind, 'baking');
+  assert.deepEqual(owed(baking), ['look again']);
+  const back = ended(baking, false, 7);
+  assert.equal(back.rollout!.phase.kind, 'rolling-back');
+  assert.equal(back.rollout!.rollback!.trigger, 'validate');
+  assert.equal(weightPercent(back), 0);
+  assert.equal(ended(baking, true, 7).rollout!.phase.kind, 'baking');
+  const completed = next(baking, { kind: 'promote-requested', isFull: true, at: 8, actor: 'ann' });
+  assert.equal(ended(completed, false, 9).rollout!.phase.kind, 'completed');
+});
+
+test('a look that never ends fails the rollout while nothing has moved', () => {
+  const state = validating();
+  const timer = outstanding(state).find((each) => each.id.startsWith('prepare-deadline'))!;
+  assert.equal(timer.kind === 'timer' && timer.at, 1 + 1_000 + 60_000);
+});

@@ -1,9 +1,17 @@
 // Hooks of crossfade.yaml as things that are owed: commands of the user's own, run by an effect and ended by
-// an event. Only `pre-deploy` is waited for; on a rollback none runs before the weights are in force (K5).
+// an event. Only `pre-deploy` and `validate-before` are waited for; on a rollback none runs before the weights are in force (K5).
 // A hook that was under way when the controller died is run again, so it must bear that.
 import type { Rollout, State } from './rollout.ts';
 
-export type HookName = 'pre-deploy' | 'post-deploy' | 'on-rollback' | 'purge';
+export type HookName =
+  | 'pre-deploy'
+  | 'post-deploy'
+  | 'on-rollback'
+  | 'purge'
+  /** `crossfade validate` of the proven candidate, before it has traffic: waited for. */
+  | 'validate-before'
+  /** The same at 100 %: what fails then goes back. */
+  | 'validate-after';
 
 /** A shell command of crossfade.yaml, as it was when the rollout began. */
 export type Hook = { readonly run: string; readonly timeoutMs: number };

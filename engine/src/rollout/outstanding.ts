@@ -113,6 +113,8 @@ function preparingLimit(rollout: Rollout): number {
       return limits.preparingMs;
     case 'proving':
       return limits.provingMs;
+    case 'validating':
+      return (rollout.hooks?.['validate-before']?.timeoutMs ?? 0) + limits.hookSlackMs;
     default:
       return assertNever(stage);
   }

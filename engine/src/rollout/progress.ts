@@ -126,8 +126,10 @@ function stopped(state: State, event: Result<'environment-stopped'>): State {
 function proven(state: State, event: Result<'environment-proven'>): State {
   const rollout = isPreparing(state, event);
   if (!rollout || rollout.phase.kind !== 'preparing' || rollout.phase.stage !== 'proving') return state;
-  if (rollout.kind !== 'rollback') return advance(state, 0, event.at);
-  return backToTarget(state, rollout, event.at);
+  if (rollout.kind === 'rollback') return backToTarget(state, rollout, event.at);
+  if (rollout.hooks?.['validate-before'] === undefined) return advance(state, 0, event.at);
+  const validating = { kind: 'preparing', stage: 'validating', since: event.at } as const;
+  return oweHooks(withPhase(state, validating), 'validate-before');
 }
 
 /** A rollback that had to start its target again: the stopwatch goes on from its trigger. */
@@ -174,7 +176,7 @@ function stepVerified(state: State, rollout: Rollout, at: number): State {
       : state;
   if (rollout.steps[step]!.weightPercent === 100) {
     const baking = withPhase(moved, { kind: 'baking', since: at, until: at + rollout.bakeMs });
-    return oweHooks(baking, 'post-deploy');
+    return oweHooks(oweHooks(baking, 'post-deploy'), 'validate-after');
   }
   if (holdMs === undefined) {
     const text = 'this step waits for `crossfade promote`';
@@ -253,14 +255,26 @@ function drained(state: State, event: Result<'drained'>): State {
   return finishRollback(state, event.at, event.leftConnections);
 }
 
-/** Only `pre-deploy` is waited for: what the user wants to be sure of before anything is started. */
+/** `pre-deploy` and `validate-before` are waited for; what `validate-after` finds at 100 % goes back. */
 function hookEnded(state: State, event: Result<'hook-ended'>): State {
   const hook = state.hooks.find((each) => each.id === event.id);
   const noted = endHook(state, event.id, event);
   const rollout = unfinished(noted);
-  const isAwaited = rollout?.phase.kind === 'preparing' && rollout.phase.stage === 'hooking';
-  if (!isAwaited || hook?.hook !== 'pre-deploy' || hook.rollout !== rollout.number) return noted;
-  return event.isOk ? begin(noted, event.at) : fail(noted, event.at, `pre-deploy: ${event.text}`);
+  if (!hook || !rollout || hook.rollout !== rollout.number) return noted;
+  const { phase } = rollout;
+  const stage = phase.kind === 'preparing' ? phase.stage : undefined;
+  if (hook.hook === 'pre-deploy' && stage === 'hooking')
+    return event.isOk ? begin(noted, event.at) : fail(noted, event.at, `pre-deploy: ${event.text}`);
+  if (hook.hook === 'validate-before' && stage === 'validating')
+    return event.isOk ? advance(noted, 0, event.at) : fail(noted, event.at, `validate: ${event.text}`);
+  if (hook.hook === 'validate-after' && phase.kind === 'baking' && !event.isOk)
+    return startRollback(noted, {
+      trigger: 'validate',
+      reason: event.text,
+      actor: 'crossfade',
+      at: event.at,
+    });
+  return noted;
 }
 
 function told(state: State, event: Result<'rollback-told'>): State {

@@ -53,7 +53,7 @@ export type Step = {
 
 export type RolloutKind = 'first' | 'full' | 'canary' | 'rollback';
 
-export type Trigger = 'guard' | 'operator' | 'abort' | 'verify' | 'deadline' | 'emergency';
+export type Trigger = 'guard' | 'operator' | 'abort' | 'verify' | 'validate' | 'deadline' | 'emergency';
 
 export type PausedWhy = 'step' | 'operator' | 'hold' | 'approval' | 'freeze';
 
@@ -78,7 +78,7 @@ export type Approval = {
 export type Phase =
   | {
       readonly kind: 'preparing';
-      readonly stage: 'hooking' | 'emptying' | 'starting' | 'proving';
+      readonly stage: 'hooking' | 'emptying' | 'starting' | 'proving' | 'validating';
       readonly since: number;
     }
   | {

@@ -8,6 +8,7 @@ import { healthChecks } from './health-checks.ts';
 import { performanceChecks } from './performance-checks.ts';
 import { securityChecks } from './security-checks.ts';
 import { servedChecks } from './served-checks.ts';
+import { speechChecks } from './speech-checks.ts';
 import { tokenChecks } from './token-checks.ts';
 
 const all: readonly Check[] = [
@@ -18,6 +19,7 @@ const all: readonly Check[] = [
   ...configChecks,
   ...performanceChecks,
   ...browserChecks,
+  ...speechChecks,
   ...tokenChecks,
 ];
 

@@ -18,6 +18,17 @@ export type World = {
   /** Where the release stands in the health answer; absent where health does not name it. */
   readonly releaseField?: string;
   readonly token?: { readonly path: string; readonly headers: Readonly<Record<string, string>> };
+  readonly speech?: {
+    readonly planPath: string;
+    readonly headers: Readonly<Record<string, string>>;
+    /** A WAV file and what is said in it. */
+    readonly clip: string;
+    readonly text: string;
+    readonly language?: string;
+    /** Highest word error rate, and how long the first text may take, ms. */
+    readonly errors: number;
+    readonly firstTextMs: number;
+  };
   readonly webSocketPath?: string;
   /** Measured in turn with the site, where there is something to compare it with. */
   readonly baseline?: Site;

@@ -3,7 +3,16 @@
 // summary).
 import type { Finding, Severity, Verdict } from './check.ts';
 
-export const reporterNames = ['pretty', 'json', 'junit', 'sarif', 'tap', 'markdown', 'github'] as const;
+export const reporterNames = [
+  'pretty',
+  'json',
+  'junit',
+  'sarif',
+  'tap',
+  'markdown',
+  'github',
+  'sentence',
+] as const;
 export type ReporterName = (typeof reporterNames)[number];
 
 export type Report = { readonly target: string; readonly at: number; readonly findings: readonly Finding[] };
@@ -20,6 +29,7 @@ export const reporters: Readonly<Record<ReporterName, (report: Report) => string
   tap,
   markdown,
   github,
+  sentence: (report) => worst(report),
 };
 
 export function counted(findings: readonly Finding[]): Record<Verdict, number> {
@@ -37,6 +47,13 @@ function troubles(findings: readonly Finding[], verdict: Verdict): Finding[] {
 export function sentence({ findings }: Report): string {
   const { pass, fail, inconclusive, skipped } = counted(findings);
   return `${pass} passed, ${fail} failed, ${inconclusive} inconclusive, ${skipped} skipped`;
+}
+
+/** For a place where there is one line: how it went, and what is worst. */
+function worst(report: Report): string {
+  const bad = [...troubles(report.findings, 'fail'), ...troubles(report.findings, 'inconclusive')];
+  const told = bad.slice(0, 3).map(({ id, measured }) => `${id} (${plain(measured).slice(0, 60)})`);
+  return told.length === 0 ? sentence(report) : `${sentence(report)}: ${told.join(', ')}`;
 }
 
 export function findingLine({ verdict, id, severity, measured, threshold, todo }: Finding): string {

@@ -1,0 +1,119 @@
+// The synthetic caller against the voice example and strict local vendors: what it says is heard, in the middle of
+// a handover too, what is wrong is found, and real speech is understood by PocketSphinx.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { encodeWord } from '../../speech/src/local/coded-word.ts';
+import { findPocketsphinx } from '../../speech/src/local/pocketsphinx.ts';
+import type { ProbeResult } from '../src/validate/speech-probe.ts';
+import type { Report } from '../src/validate/reporters.ts';
+import { VoiceStage } from './voice-stage.ts';
+
+const said = 'good evening everyone and thank you for coming to our table tonight my friends';
+const rateHz = 16_000;
+
+/** Coded speech, which the local vendors hear exactly. */
+function codedClip(path: string): void {
+  const gap = new Int16Array(rateHz * 0.09);
+  const parts = said
+    .split(' ')
+    .flatMap((word, index) => [encodeWord(word), index === 6 ? new Int16Array(rateHz * 0.6) : gap]);
+  const samples = Buffer.concat(
+    parts.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+  );
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(36 + samples.length, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(rateHz, 24);
+  head.writeUInt32LE(rateHz * 2, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(samples.length, 40);
+  writeFileSync(path, Buffer.concat([head, samples]));
+}
+
+test('a synthetic call is understood, also across a handover; wrong words and a lost plan are found', async () => {
+  await using voice = await VoiceStage.open({ rate: 1 });
+  const { stage } = voice;
+  await stage.must('deploy', 'full', '--release', 'r2');
+  const path = join(stage.folder, 'clip.wav');
+  codedClip(path);
+  const config = stage.read('crossfade.yaml');
+  const configure = (text: string, plan = '/api/session-plan'): void =>
+    stage.write(
+      'crossfade.yaml',
+      `${config}validate: { speech: { plan: ${plan}, clip: { file: clip.wav, text: "${text}" } } }\n`,
+    );
+
+  configure(said);
+  const plain = await stage.cli('probe', '--json');
+  assert.equal(plain.code, 0, plain.stdout + plain.stderr);
+  const result = JSON.parse(plain.stdout) as ProbeResult;
+  assert.equal(result.isSynthetic, true);
+  assert.equal(result.heard, said);
+  assert.deepEqual(
+    { release: result.release, routes: result.routes, lost: result.lostSamples },
+    { release: 'r2', routes: ['direct'], lost: 0 },
+  );
+  assert.ok(result.firstTextMs! > 0 && result.firstTextMs! < 2_000, `${result.firstTextMs} ms`);
+  assert.ok(result.finalMs! > 0 && result.finalMs! < 3_000, `${result.finalMs} ms`);
+
+  const moved = await stage.cli('probe', '--handover');
+  assert.equal(moved.code, 0, moved.stdout + moved.stderr);
+  assert.match(
+    moved.stdout,
+    /^pass +synthetic call on direct → modal of r2\n.*rate 0 %[^]*handover in \d+ ms/,
+  );
+
+  configure(
+    said
+      .replace('evening', 'morning')
+      .replace('table', 'house')
+      .replace('tonight', 'today')
+      .replace('friends', 'dear'),
+  );
+  const wrong = await stage.cli('validate', '--suite', 'speech', '--json');
+  assert.equal(wrong.code, 1, wrong.stderr);
+  const { findings } = JSON.parse(wrong.stdout) as Report;
+  assert.deepEqual(
+    findings.map(({ id, verdict }) => `${id} ${verdict}`),
+    ['speech.plan pass', 'speech.words fail', 'speech.first-text pass', 'speech.whole pass'],
+  );
+  configure(said, '/api/no-such-plan');
+  const lost = await stage.cli('validate', '--suite', 'speech');
+  assert.equal(lost.code, 1);
+  assert.match(lost.stdout, /FAIL +speech\.plan +status 404, 0 routes/);
+  assert.match(lost.stdout, /\?{4} +speech\.words +the session plan answered 404/);
+  stage.write('clip.wav', 'no sound');
+  configure(said);
+  assert.match((await stage.cli('probe')).stderr, /clip\.wav is no WAV file/);
+});
+
+const noSpeech = ((): string | false => {
+  const found = findPocketsphinx();
+  if ('missing' in found) return found.missing;
+  return spawnSync('flite', ['--version']).error === undefined ? false : 'flite is not installed';
+})();
+
+test(
+  'the clip that comes with Crossfade is understood by a real recogniser',
+  { skip: noSpeech },
+  async () => {
+    await using voice = await VoiceStage.open({ rate: 1, recogniser: 'pocketsphinx' });
+    const { stage } = voice;
+    stage.write(
+      'crossfade.yaml',
+      `${stage.read('crossfade.yaml')}validate: { speech: { firstText: 10s } }\n`,
+    );
+    const { code, stdout, stderr } = await stage.cli('validate', '--suite', 'speech');
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /pass +speech\.words +\d+ % by modal: "this morning the weather was/);
+  },
+);
