@@ -309,6 +309,7 @@ const rules: readonly Rule[] = [
       'engine/src/gateway/egress/connection.ts': 'one connection, whose states share all of its fields',
       'speech/src/local/speechmatics-conversation.ts': 'one conversation, a step a method',
       'engine/src/controller/effects.ts': 'one function for each effect of the machine',
+      'engine/src/config-schema.ts': 'every key of crossfade.yaml with its unit and range, in one place',
       'speech/src/session.ts': 'the public face of the package: options, events and verbs of one noun',
       'speech/src/carrier.ts': 'ownership and failure of epochs, which share all of their state',
       'speech/src/epoch.ts': 'one epoch from opening to fence',

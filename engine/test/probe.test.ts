@@ -1,5 +1,5 @@
-// The synthetic caller against the voice example and strict local vendors: what it says is heard, in the middle of
-// a handover too, what is wrong is found, and real speech is understood by PocketSphinx.
+// The synthetic caller against the voice example and strict local vendors: what it says is heard, in the
+// middle of a handover too, what is wrong is found, and real speech is understood by PocketSphinx.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -39,7 +39,7 @@ function codedClip(path: string): void {
   writeFileSync(path, Buffer.concat([head, samples]));
 }
 
-test('a synthetic call is understood, also across a handover; wrong words and a lost plan are found', async () => {
+test('a synthetic call is understood, also across a handover; what is wrong is found', async () => {
   await using voice = await VoiceStage.open({ rate: 1 });
   const { stage } = voice;
   await stage.must('deploy', 'full', '--release', 'r2');

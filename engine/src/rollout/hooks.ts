@@ -1,6 +1,7 @@
 // Hooks of crossfade.yaml as things that are owed: commands of the user's own, run by an effect and ended by
-// an event. Only `pre-deploy` and `validate-before` are waited for; on a rollback none runs before the weights are in force (K5).
-// A hook that was under way when the controller died is run again, so it must bear that.
+// an event. Only `pre-deploy` and `validate-before` are waited for; on a rollback none runs before the
+// weights are in force (K5). A hook that was under way when the controller died is run again, so it must
+// bear that.
 import type { Rollout, State } from './rollout.ts';
 
 export type HookName =
