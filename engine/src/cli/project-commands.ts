@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
 import * as backup from './backup.ts';
+import * as migrate from './migrate.ts';
 import { probe } from './probe.ts';
 import { validate } from './validate.ts';
 import { generateWorkflow, planWorkflow, reportWorkflow } from './workflow.ts';
@@ -13,6 +14,7 @@ export function addProject(program: Command, done: Done): void {
   addValidate(program, done);
   addProbe(program, done);
   addBackup(program, done);
+  addMigrate(program, done);
   addWorkflow(program, done);
 }
 
@@ -99,6 +101,45 @@ function addBackup(program: Command, done: Done): void {
     .option('--apply', 'remove them')
     .option('--json', 'print JSON')
     .action(async (_options, command: Command) => done(await backup.prune(command.optsWithGlobals())));
+  for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
+}
+
+function addMigrate(program: Command, done: Done): void {
+  const group = program
+    .command('migrate')
+    .description('recipes that change a project: shown, applied, taken back');
+  group
+    .command('plan [recipe]')
+    .description('what a recipe would do, and what needs a person; writes nothing')
+    .option('--diff', 'show every line')
+    .option('--patch <file>', 'write the difference to a file')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  crossfade migrate plan modal-to-speechmatics --diff\n')
+    .action(async (name: string | undefined, _options, command: Command) =>
+      done(await migrate.planCommand(name, command.optsWithGlobals())),
+    );
+  group
+    .command('apply [recipe]')
+    .description('do it: all of it or nothing')
+    .option('--check <command...>', 'must succeed afterwards, or everything is taken back')
+    .option('--no-checks', 'run none')
+    .option('--allow-dirty', 'although the tree has changes')
+    .option('--dry-run', 'as `plan`')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  crossfade migrate apply --check "npm install" "npm test"\n')
+    .action(async (name: string | undefined, _options, command: Command) =>
+      done(await migrate.applyCommand(name, command.optsWithGlobals())),
+    );
+  for (const [name, what, run] of [
+    ['undo', 'take the last migration back, while none of its files is changed', migrate.undoCommand],
+    ['status', 'what was migrated, and what was changed since', migrate.statusCommand],
+    ['cleanup', 'remove what was deprecated, after the bake', migrate.cleanupCommand],
+  ] as const)
+    group
+      .command(name)
+      .description(what)
+      .option('--json', 'print JSON')
+      .action(async (_options, command: Command) => done(await run(command.optsWithGlobals())));
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 

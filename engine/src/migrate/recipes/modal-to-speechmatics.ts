@@ -1,0 +1,182 @@
+// From an agent on Modal behind a LiveKit room to sessions that speak to Speechmatics directly (speech spec,
+// section 1): packages, the Python agent, variables, workflows, routes for token and plan, and clients of the
+// room where the step is mechanical.
+import { editAppConfig } from './app-config.ts';
+import { clientPath, moveClients } from './livekit-client.ts';
+import { moveToServer, publicSecrets, renameInFiles } from './public-keys-to-server.ts';
+import type { Recipe } from '../recipe.ts';
+import { lineAt, type Tree } from '../tree.ts';
+
+const modalOrLivekit = /^(?:modal|modal-client|livekit(?:-agents|-api|-plugins-[\w-]+)?)$/i;
+const serverCode = /\+api\.[jt]sx?$|(^|\/)(?:server|functions)\/.*\.[jt]sx?$/;
+
+/** Gone with the agent; what the app itself needs comes again below. */
+const variables = new Map<string, string | undefined>([
+  ...['MODAL_TOKEN_ID', 'MODAL_TOKEN_SECRET', 'MODAL_APP_NAME', 'MODAL_ENVIRONMENT', 'MODAL_ENDPOINT'].map(
+    (name) => [name, undefined] as const,
+  ),
+  ['EXPO_PUBLIC_MODAL_ENDPOINT', undefined],
+  ['EXPO_PUBLIC_LIVEKIT_URL', undefined],
+  ['EXPO_PUBLIC_LIVEKIT_API_KEY', undefined],
+  ['EXPO_PUBLIC_LIVEKIT_API_SECRET', undefined],
+  ['LIVEKIT_URL', undefined],
+  ['LIVEKIT_API_KEY', undefined],
+  ['LIVEKIT_API_SECRET', undefined],
+  ['EXPO_PUBLIC_SPEECHMATICS_API_KEY', 'SPEECHMATICS_API_KEY'],
+]);
+
+export const modalToSpeechmatics: Recipe = {
+  name: 'modal-to-speechmatics',
+  title: 'From Modal to Speechmatics',
+  unfit: (tree) => {
+    const manifests = tree.paths(/(^|\/)(package\.json|requirements[\w.-]*\.txt|pyproject\.toml)$/);
+    const isThere = manifests.some((path) => /livekit|\bmodal\b/i.test(tree.read(path)));
+    return isThere
+      ? undefined
+      : 'no package of Modal or LiveKit is named in package.json, requirements or pyproject.toml';
+  },
+  packages: {
+    remove: /^(?:livekit-client|livekit-server-sdk|@livekit\/.+|modal)$/,
+    add: { '@crossfade/speech': '0.1.0' },
+    addDev: { '@crossfade/cli': '0.1.0' },
+    removeScripts: /\bmodal (?:deploy|serve|run|app)\b/,
+    addScripts: { deploy: 'crossfade deploy', rollback: 'crossfade rollback' },
+  },
+  python: modalOrLivekit,
+  variables,
+  newVariables: {
+    SPEECHMATICS_API_KEY: 'The vendor’s key: read by the server alone, never with a public prefix',
+  },
+  workflows: {
+    keys: /^(?:MODAL_\w+|LIVEKIT_\w+|EXPO_PUBLIC_(?:MODAL|LIVEKIT)_\w+)$/,
+    steps: /\bmodal (?:deploy|setup|token|app)\b|\bpip install\b.*\bmodal\b/,
+  },
+  deprecated(path, text) {
+    if (/\.py$/.test(path) && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(text))
+      return 'the agent on Modal serves until the new release has baked';
+    if (/\+api\.[jt]sx?$/.test(path) && /from ['"]livekit-server-sdk['"]/.test(text))
+      return 'nobody joins a room any more';
+    return undefined;
+  },
+  code(tree) {
+    moveClients(tree, (path) => serverCode.test(path));
+    const secrets = publicSecrets(tree);
+    for (const [from, to] of variables) if (to !== undefined) secrets.set(from, to);
+    for (const name of [...secrets.keys()]) if (/LIVEKIT|MODAL/.test(name)) secrets.delete(name);
+    editAppConfig(tree, new Set([...variables.keys(), ...secrets.keys()]));
+    moveToServer(tree, secrets);
+    renameInFiles(tree, secrets);
+    askAboutModal(tree);
+    noteLocks(tree);
+  },
+  created: [
+    {
+      path: clientPath,
+      why: 'what pages use of a speech session',
+      text: `// What pages of this app use of a speech session: the plan of the server, the microphone, and what the agent's
+// data packets looked like.
+import type { Commit, PlanRequest, SessionPlan, SpeechSession } from '@crossfade/speech';
+import { openMicrophone, type Microphone } from '@crossfade/speech/microphone';
+
+const microphones = new WeakMap<SpeechSession, Promise<Microphone>>();
+
+export async function fetchSessionPlan(previous?: PlanRequest): Promise<SessionPlan> {
+  const response = await fetch('/api/session-plan', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(previous ?? {}),
+  });
+  if (!response.ok) throw new Error(\`the session plan answered \${response.status}\`);
+  return (await response.json()) as SessionPlan;
+}
+
+/** Asks for the microphone at the first call. */
+export async function startMicrophone(session: SpeechSession): Promise<void> {
+  const opening = microphones.get(session) ?? openMicrophone(session);
+  microphones.set(session, opening);
+  await opening;
+}
+
+export async function stopMicrophone(session: SpeechSession): Promise<void> {
+  const opened = microphones.get(session);
+  microphones.delete(session);
+  await (await opened)?.stop();
+}
+
+/** What a final of the agent looked like: look at whether your handlers read more. */
+export function asDataPacket(commit: Commit): Uint8Array {
+  const text = commit.words.map((word) => word.text).join(' ');
+  const speaker = commit.words[0]?.speaker ?? null;
+  const packet = { type: 'transcript', text, speaker, is_final: true, start_time: commit.startS, end_time: commit.endS };
+  return new TextEncoder().encode(JSON.stringify(packet));
+}
+`,
+    },
+    {
+      path: 'server/signed-in.ts',
+      why: 'who may have a token: yours to say',
+      text: `// Who may have a speech token. Until this says who is signed in, nobody gets one.
+export function signedIn(_request: Request): { user: string } | undefined {
+  return undefined;
+}
+
+/** The key by which Crossfade splits people between releases. */
+export function cohortKey(request: Request): string | undefined {
+  const cookie = request.headers.get('cookie') ?? '';
+  return request.headers.get('x-crossfade-key') ?? /(?:^|;\\s*)crossfade=([^;]+)/.exec(cookie)?.[1];
+}
+`,
+    },
+    {
+      path: 'app/api/speechmatics-token+api.ts',
+      why: 'short-lived tokens, so that the key stays on the server',
+      text: `// POST /api/speechmatics-token: a vendor token that lives 60 s, for somebody who is signed in.
+import { tokenHandler } from '@crossfade/speech/server';
+import { signedIn } from '../../server/signed-in';
+
+export const POST = tokenHandler({ apiKey: process.env.SPEECHMATICS_API_KEY ?? '', authenticate: signedIn });
+`,
+    },
+    {
+      path: 'app/api/session-plan+api.ts',
+      why: 'which speech routes a session takes, as Crossfade says',
+      text: `// POST /api/session-plan: the speech routes of this session, in order, with short-lived tokens.
+import { mintSpeechmaticsToken, sessionPlanHandler } from '@crossfade/speech/server';
+import { cohortKey, signedIn } from '../../server/signed-in';
+
+export const POST = sessionPlanHandler({
+  authenticate: signedIn,
+  cohortKey,
+  mint: () => mintSpeechmaticsToken({ apiKey: process.env.SPEECHMATICS_API_KEY ?? '' }),
+});
+`,
+    },
+  ],
+  checks: [],
+  afterwards: [
+    '`npm install` brings the lock file in step with package.json.',
+    '`server/signed-in.ts`: say who is signed in; until then nobody gets a token.',
+    'Change the Speechmatics key if it ever had a public name: whoever has seen the page has it.',
+    'Set SPEECHMATICS_API_KEY where the server runs; take the Modal and LiveKit secrets out of GitHub after the bake.',
+    '`crossfade init`, then `crossfade deploy canary 10`; the agent on Modal stays until `crossfade migrate cleanup`.',
+  ],
+};
+
+/** Where the app speaks to Modal itself. */
+function askAboutModal(tree: Tree): void {
+  for (const path of tree.paths(/\.[cm]?[jt]sx?$/)) {
+    const text = tree.read(path);
+    for (const found of text.matchAll(/EXPO_PUBLIC_MODAL_ENDPOINT|\bmodal\.run\b|EXPO_PUBLIC_LIVEKIT_\w+/g))
+      tree.ask(
+        path,
+        lineAt(text, found.index),
+        `${found[0]}: this speaks to what is going away; use a SpeechSession (${clientPath})`,
+      );
+  }
+}
+
+function noteLocks(tree: Tree): void {
+  for (const path of tree.paths(/(^|\/)(?:uv\.lock|poetry\.lock|Pipfile\.lock)$/))
+    if (/^name = "(?:modal|livekit[\w-]*)"/m.test(tree.read(path)))
+      tree.ask(path, 1, 'names packages that are gone: lock again (`uv lock`, `poetry lock`)');
+}

@@ -1,0 +1,32 @@
+// MIGRATION_SUMMARY.md of the migrated project: what was done, what a person must do, and the way back.
+import type { Recipe } from './recipe.ts';
+import type { FileChange, HumanTask } from './tree.ts';
+
+export function summaryOf(
+  recipe: Recipe,
+  changes: readonly FileChange[],
+  tasks: readonly HumanTask[],
+): string {
+  const lines = changes.flatMap(({ path, to, before, reasons }) => {
+    const what = before === undefined ? 'made' : to === path ? 'changed' : `renamed to ${to}`;
+    return [`- \`${path}\`: ${what}`, ...reasons.slice(0, 20).map(({ text }) => `  - ${text}`)];
+  });
+  return [
+    `# ${recipe.title}`,
+    '',
+    `${changes.length} files, by \`crossfade migrate apply ${recipe.name}\`. \`crossfade migrate undo\` takes all of it back`,
+    'while none of these files is changed; `crossfade migrate cleanup` removes `*.deprecated` when the new release has baked.',
+    '',
+    '## What a person must do',
+    '',
+    ...(tasks.length > 0
+      ? tasks.map(({ path, line, text }) => `- [ ] \`${path}:${line}\` ${text}`)
+      : ['Nothing in the code.']),
+    ...recipe.afterwards.map((each) => `- [ ] ${each}`),
+    '',
+    '## What was done',
+    '',
+    ...lines,
+    '',
+  ].join('\n');
+}
