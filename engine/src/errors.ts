@@ -23,6 +23,7 @@ const catalogue = {
   certificate: { status: 500, exit: 3 },
   'already-running': { status: 409, exit: 5 },
   source: { status: 400, exit: 3 },
+  damaged: { status: 500, exit: 1 },
   'dirty-tree': { status: 409, exit: 5 },
   'illegal-verb': { status: 409, exit: 5 },
   refused: { status: 409, exit: 5 },

@@ -57,11 +57,19 @@ test('a deploy may ask for a backup that was verified lately; a rollback does no
   assert.deepEqual(await stage.client.releases(), [], 'a refused deploy leaves no release behind');
   await stage.must('backup', 'create');
   assert.equal((await stage.cli('deploy', 'full')).code, 5, 'made is not verified');
+  using other = makeBackupApp('');
+  await other.must('backup', 'create');
+  const place = join(other.folder, '.crossfade/backups');
+  assert.equal((await stage.cli('backup', 'verify', '--from', place)).code, 0);
+  assert.equal((await stage.cli('deploy', 'full')).code, 5, 'a backup of something else is none of ours');
   await stage.must('backup', 'verify');
   await stage.must('deploy', 'full');
   configure(stage, releaseConfig(', env: { file: .env }', 'backup: { requireVerifiedWithin: 1ms }'));
   stage.write('.env', 'TURN=2\n');
-  assert.match((await stage.cli('deploy', 'full')).stderr, /was verified 0\.0 h ago/);
+  assert.match(
+    (await stage.cli('deploy', 'full')).stderr,
+    /the newest that was verified, was made 0\.0 h ago/,
+  );
   await stage.must('deploy', 'full', '--break-glass', 'the vendor is down');
   await stage.must('rollback', 'back');
   assert.equal((await printed(stage)).env['TURN'], '1');

@@ -52,7 +52,7 @@ async function assertWholeOrNone({ root, folder }: BackupApp): Promise<void> {
   const scratch = join(root, 'scratch');
   mkdirSync(scratch, { recursive: true });
   const stored = await storedBackups(storeAt(join(root, 'kept'), '/'), scratch);
-  if (stored.length === 0) return;
+  if (stored.backups.length === 0) return;
   const verified = await crossfade(['--folder', folder, 'backup', 'verify'], {});
   assert.equal(verified.code, 0, verified.stdout);
 }

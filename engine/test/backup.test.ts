@@ -143,6 +143,24 @@ test('one flipped bit in any item fails verify and stops a restore', async () =>
     assert.match(stdout, /fail .*is not as it was written/);
     writeFileSync(path, whole);
   }
+  const manifest = join(folder, 'manifest.json');
+  const whole = readFileSync(manifest, 'utf8');
+  for (const [from, to] of [
+    ['"voice"', '"voicf"'],
+    ['"deleted"', '"deletee"'],
+    ['.bin', '.bim'],
+  ] as const) {
+    assert.ok(whole.includes(from));
+    writeFileSync(manifest, whole.replace(from, to));
+    const { code, stderr } = await app.run('backup', 'verify', id);
+    assert.equal(code, 1, from);
+    assert.match(stderr, /manifest of .* is not as it was written/);
+  }
+  assert.match((await app.run('backup', 'list')).stderr, /its manifest is not as it was written/);
+  const other = await app.must('backup', 'create');
+  assert.equal((await app.run('backup', 'verify', other)).code, 0, 'a damaged one stands in no other’s way');
+  rmSync(join(place.from, other), { recursive: true });
+  writeFileSync(manifest, whole);
   rmSync(items[0]!);
   const restored = await app.run('backup', 'restore', '--force');
   assert.equal(restored.code, 3);
@@ -156,6 +174,7 @@ test('what is there and differs is not written over without being told to', asyn
   const before = contentOf(app.folder, (path) => path.startsWith('data/'));
   writeFileSync(join(app.folder, 'server.mjs'), 'mine\n');
   writeFileSync(join(app.folder, 'gone.txt'), 'back again\n');
+  assert.equal((await app.run('backup', 'restore', '--dry-run')).code, 5, 'as the real one would end');
   const refused = await app.run('backup', 'restore');
   assert.equal(refused.code, 5);
   assert.match(refused.stderr, /2 would be written over: server\.mjs, gone\.txt\n.*--force/);
@@ -199,6 +218,72 @@ test('list tells what was verified, and what cannot be is said', async () => {
   execFileSync('git', ['checkout', '-q', '--detach'], { cwd: app.folder });
   assert.notEqual(await app.must('backup', 'create'), id);
   assert.equal((await app.run('backup', 'verify')).code, 0, 'a detached HEAD');
+});
+
+test('a checkout that stands elsewhere is named, and goes back with --force; nothing is lost', async () => {
+  await using place = await folderPlace();
+  using app = makeBackupApp(`backup: { target: ${place.target} }\n`);
+  const git = (...args: string[]): string =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', ...args], {
+      cwd: app.folder,
+      encoding: 'utf8',
+    }).trim();
+  await app.must('backup', 'create');
+  const before = { head: git('rev-parse', 'HEAD'), status: statusOf(app.folder) };
+  git('commit', '-q', '-a', '-m', 'later');
+  const later = git('rev-parse', 'HEAD');
+  assert.match((await app.run('backup', 'restore')).stderr, /would be written over: HEAD \(/);
+  await app.must('backup', 'restore', '--force');
+  assert.deepEqual({ head: git('rev-parse', 'HEAD'), status: statusOf(app.folder) }, before);
+  assert.equal(git('rev-parse', 'refs/crossfade/before-restore'), later);
+});
+
+test('what cannot be backed up makes no backup: a shallow checkout, a damaged history', async () => {
+  await using place = await folderPlace();
+  using app = makeBackupApp(`backup: { target: ${place.target} }\n`);
+  execFileSync('git', ['clone', '-q', '--depth', '1', `file://${app.folder}`, join(app.root, 'shallow')]);
+  const shallow = await crossfade(['backup', 'create'], { cwd: join(app.root, 'shallow') });
+  assert.equal(shallow.code, 3);
+  assert.match(shallow.stderr, /is shallow[^]*fetch --unshallow/);
+  const tree = execFileSync('git', ['rev-parse', 'HEAD:.github'], {
+    cwd: app.folder,
+    encoding: 'utf8',
+  }).trim();
+  rmSync(join(app.folder, '.git/objects', tree.slice(0, 2), tree.slice(2)));
+  const broken = await app.run('backup', 'create');
+  assert.equal(broken.code, 3, broken.stderr);
+  assert.match(broken.stderr, /git /);
+  assert.match((await app.run('backup', 'list')).stderr, /no backup in/);
+});
+
+test('a target within the app is not backed up into itself', async () => {
+  using app = makeBackupApp('backup: { target: { folder: kept } }\n');
+  const sizes: number[] = [];
+  for (let turn = 0; turn < 3; turn++) {
+    await app.must('backup', 'create');
+    const { backups } = JSON.parse(await app.must('backup', 'list', '--json')) as {
+      backups: { items: number }[];
+    };
+    sizes.push(backups[0]!.items);
+  }
+  assert.equal(new Set(sizes).size, 1, sizes.join());
+  assert.equal((await app.run('backup', 'verify')).code, 0);
+});
+
+test('prune says what may go and why, and removes it only when told to', async () => {
+  await using place = await folderPlace();
+  const keep = 'keep: { within: 1ms, last: 2, monthly: 0 }';
+  using app = makeBackupApp(`backup: { target: ${place.target}, ${keep} }\n`);
+  const ids: string[] = [];
+  for (let turn = 0; turn < 4; turn++) ids.push(await app.must('backup', 'create'));
+  await app.must('backup', 'verify', ids[0]!);
+  const told = await app.must('backup', 'prune');
+  const lines = told.split('\n').map((line) => line.replace(/ +/g, ' '));
+  assert.equal(lines.filter((line) => line.startsWith('keep')).length, 3);
+  assert.ok(lines.includes(`keep ${ids[0]!} the newest verified one`), told);
+  assert.equal(readdirSync(place.from).length, 4, 'nothing is removed');
+  await app.must('backup', 'prune', '--apply');
+  assert.deepEqual(readdirSync(place.from).length, 3);
 });
 
 function everything(folder: string): string {

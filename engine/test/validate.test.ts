@@ -121,6 +121,9 @@ test(
       'security.certificate: plain http',
       'security.https: this machine',
       'performance.compared: there is nothing to compare it with: --environment beside a stable side',
+      ...['plan', 'words', 'first-text', 'whole'].map(
+        (name) => `speech.${name}: validate.speech in crossfade.yaml names no plan`,
+      ),
     ]);
     assert.equal(code, 0, stdout + stderr);
     assert.equal(findings.length, all.length);

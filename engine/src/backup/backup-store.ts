@@ -16,7 +16,6 @@ export type BackupStore = {
   remove(path: string): Promise<void>;
 };
 
-/** Throws `config-invalid` where credentials are missing. `folder` is that of crossfade.yaml. */
 /** A folder, or https://ENDPOINT/BUCKET/PREFIX with the usual AWS_* variables: for an app that is gone. */
 export function storeAt(place: string, folder: string): BackupStore {
   if (!/^https?:\/\//.test(place)) return new FolderStore(place, folder);
@@ -30,6 +29,7 @@ export function storeAt(place: string, folder: string): BackupStore {
   });
 }
 
+/** Throws `config-invalid` where credentials are missing. `folder` is that of crossfade.yaml. */
 export function openStore(target: BackupTarget, folder: string): BackupStore {
   return 's3' in target ? S3Store.open(target.s3) : new FolderStore(target.folder, folder);
 }

@@ -15,12 +15,13 @@ import {
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parseEnv } from 'node:util';
-import type { Config } from '../config.ts';
+import { resolveFrom, type Config } from '../config.ts';
+import { CrossfadeError } from '../errors.ts';
 import type { BackupStore } from './backup-store.ts';
 import { copyDatabase, saveData } from './data-source.ts';
-import { newBackupId, type Item, type Manifest } from './manifest.ts';
+import { newBackupId, sealedManifest, type Item, type Manifest } from './manifest.ts';
 import { locked } from './secret-box.ts';
 import {
   environmentFile,
@@ -55,7 +56,7 @@ export async function createBackup(request: CreateRequest): Promise<Manifest> {
     for (const each of made.items)
       await request.store.write(`${made.id}/${each.path}`, join(draftFolder, each.path));
     const file = join(draftFolder, 'manifest.json');
-    writeFileSync(file, `${JSON.stringify(made, undefined, 2)}\n`);
+    writeFileSync(file, sealedManifest(made));
     // B1.
     await request.store.write(`${made.id}/manifest.json`, file);
     return made;
@@ -67,11 +68,15 @@ export async function createBackup(request: CreateRequest): Promise<Manifest> {
 async function gather(request: CreateRequest, draftFolder: string): Promise<Manifest> {
   const { folder, config, flags, releases, version } = request;
   const items = new Draft(draftFolder);
-  const files = treeFiles(folder);
-  const history = isCheckout(folder) ? repository(folder, items) : undefined;
+  const own = ownFolder(request);
+  const files = treeFiles(folder).filter(({ path }) => own === undefined || !path.startsWith(own));
+  const history = isCheckout(folder) ? await repository(folder, items) : undefined;
   request.say(
     `${files.length} files, ${history ? `commit ${history.git.commit.slice(0, 12)}` : 'no git history'}`,
   );
+  const tracked = [...(history?.committed.keys() ?? [])].filter((path) => environmentFile.test(path));
+  for (const path of tracked)
+    request.say(`${path} is in git, so its values are in the history of this backup`);
   const changed = files.filter((each) => history?.committed.get(each.path) !== markOf(each));
   for (const each of changed) if (!environmentFile.test(each.path)) items.file('change', folder, each);
   const environment = environmentNames(folder, files);
@@ -102,6 +107,14 @@ async function gather(request: CreateRequest, draftFolder: string): Promise<Mani
     data: config.backup.data,
     items: items.all,
   };
+}
+
+/** A target within the app is no part of the app. */
+function ownFolder({ folder, config }: CreateRequest): string | undefined {
+  const { target } = config.backup;
+  if (!('folder' in target)) return undefined;
+  const path = relative(folder, resolveFrom(folder, target.folder));
+  return path === '' || path.startsWith('..') ? undefined : `${path}/`;
 }
 
 /** The items of one backup, as files below one folder. */
@@ -143,10 +156,14 @@ class Draft {
 }
 
 /** The whole history in one file, and what the commit holds by path. */
-function repository(folder: string, items: Draft) {
+async function repository(folder: string, items: Draft) {
+  if (git(folder, ['rev-parse', '--is-shallow-repository']) === 'true') {
+    const hint = '`git fetch --unshallow`; in CI, fetch-depth: 0';
+    throw new CrossfadeError('source', 'this checkout is shallow: its history is not here', hint);
+  }
   const commit = git(folder, ['rev-parse', 'HEAD']);
   const branch = git(folder, ['rev-parse', '--abbrev-ref', 'HEAD']);
-  void items.made('repository', 'repository.bundle', '.git', (file) => {
+  await items.made('repository', 'repository.bundle', '.git', (file) => {
     git(folder, ['bundle', 'create', '--quiet', file, '--all', 'HEAD']);
   });
   const committed = committedFiles(folder);

@@ -1,5 +1,5 @@
 // Files put in their place whole: written beside, synced, renamed, the folder synced. Whoever is killed in
-// the middle leaves the old file or the new one, and a `.part` that the next try overwrites.
+// the middle leaves the old file or the new one, and a draft that the next try overwrites.
 import {
   chmodSync,
   closeSync,
@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-export const draft = '.part';
+/** Behind the name of a file that is on its way; long, so that nobody has one. */
+export const draft = '.crossfade-part';
 
 export function putFile(from: string, to: string, mode: number): void {
   mkdirSync(dirname(to), { recursive: true });

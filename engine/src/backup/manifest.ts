@@ -1,5 +1,6 @@
 // The manifest of a backup: what it holds, of when, and the sha256 of each item. It is written last (B1), so
 // what has no manifest is no backup; and `verified.json` beside it says what came of restoring it (B3).
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { dataSource } from '../config-schema.ts';
 
@@ -53,6 +54,22 @@ export const manifest = z.object({
   items: z.array(item),
 });
 export type Manifest = z.infer<typeof manifest>;
+
+/** As it lies in the store: with the sha256 of everything else in it, for it names all other hashes. */
+export function sealedManifest(made: Manifest): string {
+  return `${JSON.stringify({ ...made, sha256: digestOf(made) }, undefined, 2)}\n`;
+}
+
+/** Throws when it is torn, or not as it was written. */
+export function openManifest(text: string): Manifest {
+  const { sha256, ...rest } = z.looseObject({ sha256: z.string() }).parse(JSON.parse(text));
+  if (sha256 !== digestOf(rest)) throw new Error('its content does not match its checksum');
+  return manifest.parse(rest);
+}
+
+function digestOf(content: object): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
 
 export const check = z.object({
   name: z.string(),

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSyn
 import { join } from 'node:path';
 import { CrossfadeError } from '../errors.ts';
 import { dataPath, isSameDatabase, putDatabase, restoreData } from './data-source.ts';
-import { putFile, putLink, putText } from './files.ts';
+import { draft, putFile, putLink, putText } from './files.ts';
 import type { Item, Manifest } from './manifest.ts';
 import { unlocked } from './secret-box.ts';
 import { fileAt, git, treeFiles, type TreeFile } from './working-tree.ts';
@@ -16,6 +16,8 @@ export type RestoreRequest = {
   readonly items: string;
   readonly folder: string;
   readonly isForced: boolean;
+  /** Only looks for what would be written over. */
+  readonly isDryRun?: boolean;
   /** Opens environment values; they are left out without it. */
   readonly secret?: string;
   /** False leaves data and Crossfade's own record alone. */
@@ -39,8 +41,10 @@ export async function restoreBackup(request: RestoreRequest, scratch: string): P
   const unwanted = manifest.deleted.filter((path) => existsSync(join(folder, path)));
   const changed = tree.filter((file) => differs(folder, file)).map(({ path }) => path);
   const due = await dueData(request, scratch);
-  const conflicts = [...changed, ...unwanted, ...due.flatMap(({ conflict: path }) => path ?? [])];
+  const head = manifest.git ? otherHead(manifest.git, folder) : [];
+  const conflicts = [...head, ...changed, ...unwanted, ...due.flatMap(({ conflict: path }) => path ?? [])];
   if (conflicts.length > 0 && !isForced) throw conflict(conflicts);
+  if (request.isDryRun) return { written: 0, same: 0, leftOut: [] };
   if (manifest.git) putHistory(manifest.git, join(items, 'repository.bundle'), folder);
   let written = 0;
   for (const file of tree) {
@@ -119,6 +123,16 @@ function conflict(paths: readonly string[]): CrossfadeError {
   return new CrossfadeError('refused', text, '`--force` writes over them, `--to FOLDER` goes elsewhere');
 }
 
+/** A repository that stands elsewhere; its commits are kept under refs/crossfade/before-restore. */
+function otherHead({ commit }: NonNullable<Manifest['git']>, folder: string): string[] {
+  const head = existsSync(join(folder, '.git')) ? headOf(folder) : commit;
+  return head === commit ? [] : [`HEAD (${head.slice(0, 12)}, the backup has ${commit.slice(0, 12)})`];
+}
+
+function headOf(folder: string): string {
+  return git(folder, ['rev-parse', 'HEAD']);
+}
+
 /** All branches and tags, made beside and moved in one step (R2); one that is there gets the commits only. */
 function putHistory(
   { commit, branch, remotes }: NonNullable<Manifest['git']>,
@@ -126,10 +140,14 @@ function putHistory(
   folder: string,
 ): void {
   if (existsSync(join(folder, '.git'))) {
-    git(folder, ['fetch', '--quiet', bundle, '+refs/*:refs/crossfade/restored/*']);
+    git(folder, ['fetch', '--quiet', bundle, '+refs/*:refs/crossfade/restored/*', 'HEAD']);
+    if (headOf(folder) === commit) return;
+    git(folder, ['update-ref', 'refs/crossfade/before-restore', 'HEAD']);
+    if (branch !== undefined) git(folder, ['symbolic-ref', 'HEAD', `refs/heads/${branch}`]);
+    git(folder, ['update-ref', ...(branch === undefined ? ['--no-deref'] : []), 'HEAD', commit]);
     return;
   }
-  const made = join(folder, '.git.part');
+  const made = join(folder, `.git${draft}`);
   rmSync(made, { recursive: true, force: true });
   git(folder, ['init', '--quiet', '--bare', made]);
   git(made, ['fetch', '--quiet', '--update-head-ok', bundle, '+refs/*:refs/*', 'HEAD']);

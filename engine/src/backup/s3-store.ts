@@ -1,8 +1,8 @@
 // Backups in a bucket of Amazon S3 or anything that speaks its protocol (path style, Signature Version 4).
-// An object is there whole or not at all; what was stored is compared by its MD5 on the way. Objects up to 5
-// GiB, the limit of one PUT.
+// An object is there whole or not at all; what was stored is compared by its MD5 on the way. Objects below
+// 2 GiB: one PUT from memory.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AwsClient } from 'aws4fetch';
 import type { S3Target } from '../config-schema.ts';
@@ -11,6 +11,7 @@ import type { BackupStore } from './backup-store.ts';
 
 const timeoutMs = 15 * 60_000;
 const pageLimit = 1_000;
+const largestBytes = 2 ** 31;
 
 export class S3Store implements BackupStore {
   readonly name: string;
@@ -36,6 +37,11 @@ export class S3Store implements BackupStore {
   }
 
   async write(path: string, file: string): Promise<void> {
+    const { size } = statSync(file);
+    if (size >= largestBytes) {
+      const text = `${path} has ${(size / 2 ** 30).toFixed(1)} GiB, and an object may have 2`;
+      throw new CrossfadeError('source', text, 'back it up to a folder, or apart');
+    }
     const body = readFileSync(file);
     const md5 = createHash('md5').update(body).digest('base64');
     await this.#ask('PUT', this.#url(path), { body, headers: { 'content-md5': md5 } });

@@ -2,12 +2,11 @@
 // backup compares every item with its sha256 before anything is done with it.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { BackupStore } from './backup-store.ts';
 import {
   backupId,
-  manifest,
+  openManifest,
   verification,
   type Check,
   type Manifest,
@@ -20,20 +19,25 @@ export type Stored = {
   readonly verified: Verification | undefined;
 };
 
-/** Newest first. `scratch` is a folder for files on their way. */
-export async function storedBackups(store: BackupStore, scratch: string): Promise<Stored[]> {
+/** Newest first; `damaged` are those whose manifest is not as it was written. `scratch` is for files on their way. */
+export async function storedBackups(
+  store: BackupStore,
+  scratch: string,
+): Promise<{ readonly backups: readonly Stored[]; readonly damaged: readonly string[] }> {
   const paths = await store.list('');
   const ids = paths.flatMap((path) => /^([^/]+)\/manifest\.json$/.exec(path)?.[1] ?? []);
   const known = ids.filter((id) => backupId.safeParse(id).success).toReversed();
-  const found: Stored[] = [];
+  const [backups, damaged]: [Stored[], string[]] = [[], []];
   for (const id of known) {
+    const made = await read(store, `${id}/manifest.json`, scratch, openManifest);
     const isVerified = paths.includes(`${id}/verified.json`);
-    found.push({
-      manifest: await readJson(store, `${id}/manifest.json`, scratch, manifest),
-      verified: isVerified ? await readJson(store, `${id}/verified.json`, scratch, verification) : undefined,
-    });
+    const verified = isVerified
+      ? await read(store, `${id}/verified.json`, scratch, openVerification)
+      : undefined;
+    if (made?.id === id) backups.push({ manifest: made, verified });
+    else damaged.push(id);
   }
-  return found;
+  return { backups, damaged };
 }
 
 /** The newest where none is named. */
@@ -48,16 +52,18 @@ export async function findBackup(
       `"${id}" is not the id of a backup`,
       '`crossfade backup list` shows them',
     );
-  const found = await storedBackups(store, scratch);
-  const wanted = id === undefined ? found[0] : found.find((each) => each.manifest.id === id);
+  const { backups, damaged } = await storedBackups(store, scratch);
+  const wanted = id === undefined ? backups[0] : backups.find((each) => each.manifest.id === id);
   if (wanted) return wanted;
-  const text =
-    id === undefined ? `there is no backup in ${store.name}` : `there is no backup ${id} in ${store.name}`;
-  throw new CrossfadeError(
-    'not-found',
-    text,
-    id === undefined ? '`crossfade backup create` makes one' : '`crossfade backup list`',
-  );
+  if (id !== undefined && damaged.includes(id))
+    throw new CrossfadeError(
+      'damaged',
+      `the manifest of ${id} is not as it was written`,
+      '`crossfade backup list`',
+    );
+  const what = id === undefined ? 'no backup' : `no backup ${id}`;
+  const hint = id === undefined ? '`crossfade backup create` makes one' : '`crossfade backup list`';
+  throw new CrossfadeError('not-found', `there is ${what} in ${store.name}`, hint);
 }
 
 /** Items that are missing or not as they were; the others lie in `folder` then. */
@@ -97,18 +103,23 @@ export async function removeBackup(store: BackupStore, id: string): Promise<void
   for (const path of await store.list(`${id}/`)) await store.remove(path);
 }
 
-async function readJson<T>(
+/** Undefined for what is torn or not as it was written. */
+async function read<T>(
   store: BackupStore,
   path: string,
   scratch: string,
-  shape: z.ZodType<T>,
-): Promise<T> {
+  open: (text: string) => T,
+): Promise<T | undefined> {
   const file = join(scratch, 'read.json');
   await store.read(path, file);
   try {
-    return shape.parse(JSON.parse(readFileSync(file, 'utf8')));
-  } catch (cause) {
-    const text = `${path} in ${store.name} is damaged`;
-    throw new CrossfadeError('source', text, '`crossfade backup verify` with another id', cause);
+    return open(readFileSync(file, 'utf8'));
+  } catch {
+    // The caller says which backup it is.
+    return undefined;
   }
+}
+
+function openVerification(text: string): Verification {
+  return verification.parse(JSON.parse(text));
 }

@@ -6,14 +6,14 @@ import type { Files } from '../host.ts';
 
 const mark = z.object({ id: z.string(), at: z.number() });
 
-/** When a backup was last verified, wall ms; undefined where none is known. */
+/** The newest backup that was verified; `at` is when it was made, wall ms. */
 export function lastVerified(files: Files, stateFolder: string): z.infer<typeof mark> | undefined {
   const loaded = load(files, path(stateFolder), mark);
   return loaded.kind === 'whole' ? loaded.value : undefined;
 }
 
 export function noteVerified(files: Files, stateFolder: string, verified: z.infer<typeof mark>): void {
-  store(files, path(stateFolder), verified);
+  if ((lastVerified(files, stateFolder)?.at ?? 0) <= verified.at) store(files, path(stateFolder), verified);
 }
 
 function path(stateFolder: string): string {

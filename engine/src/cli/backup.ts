@@ -20,6 +20,7 @@ import { verifyBackup } from '../backup/verify.ts';
 import { parseConfig } from '../config.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
+import { sealKey } from '../seal-key.ts';
 import { findFolder, localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
 import { print, printJson, row, say } from './render.ts';
 
@@ -60,10 +61,11 @@ export function create(options: CreateOptions): Promise<ExitCode> {
 
 export function list(options: PlaceOptions): Promise<ExitCode> {
   return withStore(options, 'backup list', async ({ store, scratch }) => {
-    const found = await storedBackups(store, scratch);
-    if (options.json) printJson({ target: store.name, backups: found.map(viewOf) });
-    else if (found.length === 0) say(`no backup in ${store.name}; \`crossfade backup create\` makes one`);
-    else for (const each of found) print(line(each));
+    const { backups, damaged } = await storedBackups(store, scratch);
+    for (const id of damaged) say(`${id}: its manifest is not as it was written`);
+    if (options.json) printJson({ target: store.name, backups: backups.map(viewOf), damaged });
+    else if (backups.length === 0) say(`no backup in ${store.name}; \`crossfade backup create\` makes one`);
+    else for (const each of backups) print(line(each));
     return 0;
   });
 }
@@ -72,9 +74,11 @@ export function verify(id: string | undefined, options: PlaceOptions): Promise<E
   return withStore(options, 'backup verify', async ({ found, store, scratch }) => {
     const { manifest } = await findBackup(store, id, scratch);
     const result = await verifyBackup(store, manifest, found.folder);
-    if (result.verdict === 'pass') {
+    // Of a backup from elsewhere, or of another service, no deploy here is safer.
+    const isOurs = options.from === undefined && manifest.service === found.config.service;
+    if (result.verdict === 'pass' && isOurs) {
       mkdirSync(found.stateFolder, { recursive: true, mode: 0o700 });
-      noteVerified(nodeHost().files, found.stateFolder, { id: manifest.id, at: result.at });
+      noteVerified(nodeHost().files, found.stateFolder, { id: manifest.id, at: manifest.at });
     }
     if (options.json) printJson(result);
     else
@@ -99,14 +103,24 @@ export function restore(id: string | undefined, options: RestoreOptions): Promis
       const text = bad.map((each) => `${each.name} ${each.text}`).join(', ');
       throw new CrossfadeError('source', `${manifest.id} is not whole: ${text}`, '`crossfade backup list`');
     }
-    if (options.dryRun) {
-      print(`would restore ${manifest.id} (${manifest.items.length} items) into ${folder}`);
-      return 0;
-    }
     const secret = options.includeSecrets ? sealSecret(found) : undefined;
     const isForced = options.force === true;
-    const about = { manifest, items, folder, isForced, hasData, ...(secret !== undefined && { secret }) };
+    const isDryRun = options.dryRun === true;
+    const about = {
+      manifest,
+      isDryRun,
+      items,
+      folder,
+      isForced,
+      hasData,
+      ...(secret !== undefined && { secret }),
+    };
     const { written, same, leftOut } = await restoreBackup(about, scratch);
+    if (isDryRun) {
+      const count = `${manifest.items.length} items`;
+      print(`would restore ${manifest.id} (${count}) into ${folder}, over nothing that differs`);
+      return 0;
+    }
     if (options.json) printJson({ id: manifest.id, folder, written, same, leftOut });
     else print(`${manifest.id} is in ${folder}: ${written} files written, ${same} as they were`);
     for (const each of leftOut) say(`left out: ${each}`);
@@ -117,7 +131,8 @@ export function restore(id: string | undefined, options: RestoreOptions): Promis
 
 export function prune(options: PruneOptions): Promise<ExitCode> {
   return withStore(options, 'backup prune', async ({ found, store, scratch }) => {
-    const stored = await storedBackups(store, scratch);
+    const { backups: stored, damaged } = await storedBackups(store, scratch);
+    for (const id of damaged) say(`${id}: its manifest is not as it was written; it is left alone`);
     const known = await liveState(found);
     // Without the controller nobody knows what a rollback may need: whatever holds a release stays.
     const inWindow = known?.releases ?? stored.flatMap(({ manifest }) => manifest.releases);
@@ -182,20 +197,11 @@ async function refuseRunning(found: Project): Promise<void> {
   throw new CrossfadeError('refused', 'the controller is running here', hint);
 }
 
-function sealSecret({ folder, config }: Project): string {
+function sealSecret({ folder, stateFolder, config }: Project): string {
   const source = config.app.env.sealKey;
   const hint = 'app.env.sealKey in crossfade.yaml names the key; `openssl rand -hex 32` makes a good one';
-  if (source === undefined)
-    throw new CrossfadeError('config-invalid', 'there is no key to encrypt values with', hint);
-  const value =
-    'env' in source ? process.env[source.env] : nodeHost().files.read(resolve(folder, source.file));
-  if ((value?.trim().length ?? 0) < 16)
-    throw new CrossfadeError(
-      'config-invalid',
-      'app.env.sealKey is missing or shorter than 16 characters',
-      hint,
-    );
-  return value!.trim();
+  if (source !== undefined) return sealKey(nodeHost(), stateFolder, source);
+  throw new CrossfadeError('config-invalid', `${folder} names no key to encrypt values with`, hint);
 }
 
 function isInside({ folder, config }: Project): boolean {

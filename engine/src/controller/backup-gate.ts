@@ -18,7 +18,9 @@ export function requireBackup(
   const ageMs = last === undefined ? Number.POSITIVE_INFINITY : host.clock.now() - last.at;
   if (ageMs <= limitMs) return;
   const hours = (ms: number): string => `${(ms / 3_600_000).toFixed(1)} h`;
-  const found = last ? `${last.id} was verified ${hours(ageMs)} ago` : 'no backup was verified';
+  const found = last
+    ? `${last.id}, the newest that was verified, was made ${hours(ageMs)} ago`
+    : 'no backup was verified';
   const text = `${found}, and backup.requireVerifiedWithin is ${hours(limitMs)}`;
   const hint = '`crossfade backup create` and `crossfade backup verify`, or --break-glass "why"';
   throw new CrossfadeError('refused', text, hint);

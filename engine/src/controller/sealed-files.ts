@@ -3,10 +3,10 @@
 // AES-256-GCM under a key derived by scrypt from app.env.sealKey where one is given, else plain. The journal
 // holds names and a keyed hash for each value.
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, scryptSync } from 'node:crypto';
-import { dirname } from 'node:path';
-import { resolveFrom, type Config } from '../config.ts';
-import { CrossfadeError, errorText } from '../errors.ts';
+import type { Config } from '../config.ts';
+import { errorText } from '../errors.ts';
 import { writeDurably, type Host } from '../host.ts';
+import { sealKey } from '../seal-key.ts';
 import type { Release } from '../rollout/release.ts';
 import { fileValues, type ReleaseValues } from './release-values.ts';
 
@@ -33,7 +33,6 @@ type Sealed = {
   readonly body: string;
 };
 
-const minKeyLength = 16;
 const scryptCost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 2 ** 20 };
 
 /** The sealed values of one installation; the only place that knows how they lie on disk. */
@@ -172,31 +171,6 @@ export class SealedFiles {
     this.#derived.set(name, derived);
     return derived;
   }
-}
-
-/** The key that app.env.sealKey names; throws `config-invalid` when it is missing, short or badly kept. */
-export function sealKey(host: Host, stateFolder: string, source: NonNullable<SealKeySource>): string {
-  const [where, value] =
-    'env' in source
-      ? [`the variable ${source.env}`, process.env[source.env]]
-      : [source.file, keyFile(host, stateFolder, source.file)];
-  const key = value?.trim() ?? '';
-  if (key === '')
-    throw badKey(`${where}, named by app.env.sealKey, is missing or empty`, 'give the key there');
-  if (key.length >= minKeyLength) return key;
-  const text = `the key in ${where} has ${key.length} characters, fewer than ${minKeyLength}`;
-  throw badKey(text, '`openssl rand -hex 32` makes a good one');
-}
-
-function keyFile(host: Host, stateFolder: string, file: string): string | undefined {
-  const path = resolveFrom(dirname(stateFolder), file);
-  if (!`${path}/`.startsWith(`${stateFolder}/`)) return host.files.read(path);
-  const text = `app.env.sealKey is ${file}, inside the state folder: who can read the values could read the key`;
-  throw badKey(text, 'keep the key outside .crossfade');
-}
-
-function badKey(text: string, hint: string): CrossfadeError {
-  return new CrossfadeError('config-invalid', text, hint);
 }
 
 function unreadable({ id }: Release, text: string): Error {
