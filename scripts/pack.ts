@@ -33,6 +33,9 @@ const packages: readonly Package[] = [
       'assets/probe-clip.wav',
       'src/controller/live-page.html',
       'src/workflow/deploy-with-rollback.yml',
+      ...['session-plan', 'signed-in', 'speech-client', 'speechmatics-token'].map(
+        (name) => `src/migrate/recipes/modal-to-speechmatics/${name}.txt`,
+      ),
     ],
     peers: [],
   },

@@ -1,5 +1,5 @@
-// The key with which environment values are encrypted, in releases and in backups: where app.env.sealKey says,
-// and never beside what it opens.
+// The key with which environment values are encrypted, in releases and in backups: where app.env.sealKey
+// says, and never beside what it opens.
 import { dirname } from 'node:path';
 import { resolveFrom, type Config } from './config.ts';
 import { CrossfadeError } from './errors.ts';

@@ -19,7 +19,9 @@ const names = ['copyFileSync', 'writeFileSync', 'renameSync', 'fsyncSync', 'syml
 for (const name of names) {
   const real = fs[name] as (...args: unknown[]) => unknown;
   const counted = (...args: unknown[]): unknown => {
-    pass(`${name} ${args.filter((each) => typeof each === 'string' && each.startsWith('/')).join(' → ')}`);
+    pass(
+      `${name} ${args.filter((each) => typeof each === 'string' && each.startsWith('/') && !each.includes('\n')).join(' → ')}`,
+    );
     return real(...args);
   };
   (fs as Record<string, unknown>)[name] = counted;

@@ -32,7 +32,7 @@ import {
   treeFiles,
   treeHash,
   type TreeFile,
-} from './working-tree.ts';
+} from '../working-tree.ts';
 
 export type CreateRequest = {
   /** That of crossfade.yaml. */

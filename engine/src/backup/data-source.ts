@@ -8,9 +8,9 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { resolveFrom } from '../config.ts';
 import type { DataSource } from '../config-schema.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import { putFile } from './files.ts';
+import { putFile } from '../whole-file.ts';
 import type { Check } from './manifest.ts';
-import { sha256Of } from './working-tree.ts';
+import { sha256Of } from '../working-tree.ts';
 
 const limitMs = 60 * 60_000;
 

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } f
 import { dirname, join } from 'node:path';
 import { resolveFrom } from '../config.ts';
 import type { BackupStore } from './backup-store.ts';
-import { draft, putFile } from './files.ts';
+import { draft, putFile } from '../whole-file.ts';
 
 export class FolderStore implements BackupStore {
   readonly name: string;

@@ -5,10 +5,10 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSyn
 import { join } from 'node:path';
 import { CrossfadeError } from '../errors.ts';
 import { dataPath, isSameDatabase, putDatabase, restoreData } from './data-source.ts';
-import { draft, putFile, putLink, putText } from './files.ts';
+import { draft, putFile, putLink, putText } from '../whole-file.ts';
 import type { Item, Manifest } from './manifest.ts';
 import { unlocked } from './secret-box.ts';
-import { fileAt, git, treeFiles, type TreeFile } from './working-tree.ts';
+import { fileAt, git, treeFiles, type TreeFile } from '../working-tree.ts';
 
 export type RestoreRequest = {
   readonly manifest: Manifest;

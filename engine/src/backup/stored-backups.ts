@@ -12,14 +12,14 @@ import {
   type Manifest,
   type Verification,
 } from './manifest.ts';
-import { sha256Of } from './working-tree.ts';
+import { sha256Of } from '../working-tree.ts';
 
 export type Stored = {
   readonly manifest: Manifest;
   readonly verified: Verification | undefined;
 };
 
-/** Newest first; `damaged` are those whose manifest is not as it was written. `scratch` is for files on their way. */
+/** Newest first; `damaged`: whose manifest is not as it was written. `scratch` is for files on their way. */
 export async function storedBackups(
   store: BackupStore,
   scratch: string,

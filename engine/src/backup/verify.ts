@@ -10,7 +10,7 @@ import { checkData, checkDatabase } from './data-source.ts';
 import type { Check, Manifest, Verification } from './manifest.ts';
 import { restoreBackup } from './restore.ts';
 import { fetchItems, recordVerification } from './stored-backups.ts';
-import { git, treeFiles, treeHash } from './working-tree.ts';
+import { git, treeFiles, treeHash } from '../working-tree.ts';
 
 export async function verifyBackup(
   store: BackupStore,

@@ -3,7 +3,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
-import { applyMigration, changedSince, cleanUp, lastMigration, undoMigration } from '../migrate/migration.ts';
+import {
+  applyMigration,
+  changedSince,
+  cleanUp,
+  lastMigration,
+  refuseInterrupted,
+  undoMigration,
+} from '../migrate/migration.ts';
 import { patchOf, planMigration, type Plan } from '../migrate/plan.ts';
 import type { Recipe } from '../migrate/recipe.ts';
 import { recipes } from '../migrate/recipes/all-recipes.ts';
@@ -31,6 +38,7 @@ export async function planCommand(name: string | undefined, options: PlanOptions
 export async function applyCommand(name: string | undefined, options: ApplyOptions): Promise<ExitCode> {
   const recipe = recipeOf(name);
   const folder = folderOf(options);
+  refuseInterrupted(folder);
   const plan = planMigration(recipe, folder);
   if (options.dryRun || plan.changes.length === 0) {
     if (options.json) printJson({ ...viewOf(plan), isApplied: false });
@@ -41,7 +49,7 @@ export async function applyCommand(name: string | undefined, options: ApplyOptio
   applyMigration(folder, plan, { allowDirty: options.allowDirty === true, checks, say });
   if (options.json) printJson({ ...viewOf(plan), isApplied: true });
   else print(`${plan.changes.length} files changed; MIGRATION_SUMMARY.md says what is left`);
-  if (plan.tasks.length > 0) say(`${plan.tasks.length} places need a person: \`crossfade migrate status\``);
+  if (plan.tasks.length > 0) say(`${plan.tasks.length} places in the code need a person`);
   say('next: `npm install` and your tests; `crossfade migrate undo` takes it back');
   return 0;
 }

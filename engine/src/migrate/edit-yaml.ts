@@ -18,7 +18,8 @@ export function removeYaml(text: string, keys: RegExp, items: RegExp): Edited {
   };
   visit(document, {
     Pair(_key, pair: Pair) {
-      if (!isScalar(pair.key) || !keys.test(String(pair.key.value))) return undefined;
+      if (!isScalar(pair.key) || !(keys.test(String(pair.key.value)) || isAll(pair.value, keys)))
+        return undefined;
       const from = pair.key.range![0];
       const value = pair.value as { range?: [number, number, number] } | null;
       remove(from, value?.range?.[1] ?? pair.key.range![1], `${String(pair.key.value)} is taken out`);
@@ -35,6 +36,12 @@ export function removeYaml(text: string, keys: RegExp, items: RegExp): Edited {
     },
   });
   return reasons.length === 0 ? { text, reasons } : { text: source.toString(), reasons };
+}
+
+/** A map of which nothing would be left. */
+function isAll(value: unknown, keys: RegExp): boolean {
+  if (!isMap(value) || value.items.length === 0) return false;
+  return value.items.every(({ key }) => isScalar(key) && keys.test(String(key.value)));
 }
 
 function firstLine(text: string): string {

@@ -2,12 +2,11 @@
 // file is changed; whoever is killed in the middle finds it there, and `undo` takes back what was done. J2
 // undo touches nothing that was changed since: what it would lose is named.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { putText } from '../backup/files.ts';
-import { git, isCheckout } from '../backup/working-tree.ts';
+import { putText } from '../whole-file.ts';
+import { git, isCheckout } from '../working-tree.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Plan } from './plan.ts';
 
@@ -50,13 +49,7 @@ export type ApplyOptions = {
 
 /** Throws the refusal, or the check that failed after everything was taken back. */
 export function applyMigration(folder: string, plan: Plan, options: ApplyOptions): void {
-  const last = lastMigration(folder);
-  if (last?.state === 'applying')
-    throw new CrossfadeError(
-      'refused',
-      'a migration was interrupted here',
-      '`crossfade migrate undo` takes it back',
-    );
+  refuseInterrupted(folder);
   if (!options.allowDirty) refuseDirty(folder);
   const entries = plan.changes.map(({ path, to, before, after, isExecutable }) => ({
     ...{ path, to, after, isExecutable },
@@ -85,6 +78,13 @@ export function applyMigration(folder: string, plan: Plan, options: ApplyOptions
   write(folder, { ...made, state: 'applied' });
 }
 
+/** What is half done is no ground to plan on. */
+export function refuseInterrupted(folder: string): void {
+  if (lastMigration(folder)?.state !== 'applying') return;
+  const hint = '`crossfade migrate undo` takes it back';
+  throw new CrossfadeError('refused', 'a migration was interrupted here', hint);
+}
+
 /** J2. The files that were put back. */
 export function undoMigration(folder: string): readonly string[] {
   const last = lastMigration(folder);
@@ -94,7 +94,7 @@ export function undoMigration(folder: string): readonly string[] {
   if (changed.length > 0) {
     const names = changed.map(({ to }) => to).join(', ');
     const hint =
-      'put them back as the migration left them (`crossfade migrate status` shows how they differ), or use git';
+      '`crossfade migrate status` shows how they differ: put them back as they were left, or use git';
     throw new CrossfadeError('refused', `changed since the migration: ${names}`, hint);
   }
   for (const each of last.entries.toReversed()) undoEntry(folder, each);
@@ -180,9 +180,4 @@ function runCheck(folder: string, command: string): string | undefined {
 function write(folder: string, made: MigrationRecord): void {
   mkdirSync(join(folder, '.crossfade'), { recursive: true, mode: 0o700 });
   putText(JSON.stringify(made), journalPath(folder), 0o600);
-}
-
-/** Names a state of all files of a plan; the same plan has the same. */
-export function planHash({ changes }: Plan): string {
-  return createHash('sha256').update(JSON.stringify(changes)).digest('hex').slice(0, 12);
 }

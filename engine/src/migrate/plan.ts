@@ -29,13 +29,13 @@ export function planMigration(recipe: Recipe, folder: string): Plan {
   const unfit = recipe.unfit(tree);
   if (unfit !== undefined) return { recipe: recipe.name, changes: [], tasks: [], unfit };
   editManifests(recipe, tree);
-  recipe.code?.(tree);
-  editVariables(recipe, tree);
-  editWorkflows(recipe, tree);
   for (const path of tree.paths(/./)) {
     const why = recipe.deprecated?.(path, tree.read(path));
     if (why !== undefined) tree.rename(path, `${path}.deprecated`, why);
   }
+  recipe.code?.(tree);
+  editVariables(recipe, tree);
+  editWorkflows(recipe, tree);
   const isChanged = tree.changes().length > 0;
   if (isChanged) for (const { path, text, why } of recipe.created ?? []) tree.create(path, text, why);
   const changes = tree.changes();

@@ -15,7 +15,7 @@ export function summaryOf(
     `# ${recipe.title}`,
     '',
     `${changes.length} files, by \`crossfade migrate apply ${recipe.name}\`. \`crossfade migrate undo\` takes all of it back`,
-    'while none of these files is changed; `crossfade migrate cleanup` removes `*.deprecated` when the new release has baked.',
+    'while none of these files is changed; `crossfade migrate cleanup` ends what is deprecated.',
     '',
     '## What a person must do',
     '',

@@ -2,7 +2,7 @@
 // list of changes with a reason each, and of what needs a person, with file and line.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { treeFiles } from '../backup/working-tree.ts';
+import { treeFiles } from '../working-tree.ts';
 
 const largestBytes = 1024 * 1024;
 
@@ -67,7 +67,10 @@ export class Tree {
     const entry = this.#entry(path);
     if (!entry || entry.text === text) return;
     entry.text = text;
-    entry.reasons.push(...reasons);
+    const isNew = ({ line, text: why }: Reason): boolean =>
+      !entry.reasons.some((each) => each.line === line && each.text === why);
+    for (const each of reasons) if (isNew(each)) entry.reasons.push(each);
+    entry.reasons.sort((one, other) => one.line - other.line);
   }
 
   /** A file that is there is left alone. */

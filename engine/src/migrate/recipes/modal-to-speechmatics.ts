@@ -1,6 +1,7 @@
 // From an agent on Modal behind a LiveKit room to sessions that speak to Speechmatics directly (speech spec,
 // section 1): packages, the Python agent, variables, workflows, routes for token and plan, and clients of the
 // room where the step is mechanical.
+import { readFileSync } from 'node:fs';
 import { editAppConfig } from './app-config.ts';
 import { clientPath, moveClients } from './livekit-client.ts';
 import { moveToServer, publicSecrets, renameInFiles } from './public-keys-to-server.ts';
@@ -52,7 +53,7 @@ export const modalToSpeechmatics: Recipe = {
     steps: /\bmodal (?:deploy|setup|token|app)\b|\bpip install\b.*\bmodal\b/,
   },
   deprecated(path, text) {
-    if (/\.py$/.test(path) && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(text))
+    if (path.endsWith('.py') && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(text))
       return 'the agent on Modal serves until the new release has baked';
     if (/\+api\.[jt]sx?$/.test(path) && /from ['"]livekit-server-sdk['"]/.test(text))
       return 'nobody joins a room any more';
@@ -67,89 +68,29 @@ export const modalToSpeechmatics: Recipe = {
     moveToServer(tree, secrets);
     renameInFiles(tree, secrets);
     askAboutModal(tree);
+    askAboutScripts(tree);
     noteLocks(tree);
   },
   created: [
     {
       path: clientPath,
       why: 'what pages use of a speech session',
-      text: `// What pages of this app use of a speech session: the plan of the server, the microphone, and what the agent's
-// data packets looked like.
-import type { Commit, PlanRequest, SessionPlan, SpeechSession } from '@crossfade/speech';
-import { openMicrophone, type Microphone } from '@crossfade/speech/microphone';
-
-const microphones = new WeakMap<SpeechSession, Promise<Microphone>>();
-
-export async function fetchSessionPlan(previous?: PlanRequest): Promise<SessionPlan> {
-  const response = await fetch('/api/session-plan', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(previous ?? {}),
-  });
-  if (!response.ok) throw new Error(\`the session plan answered \${response.status}\`);
-  return (await response.json()) as SessionPlan;
-}
-
-/** Asks for the microphone at the first call. */
-export async function startMicrophone(session: SpeechSession): Promise<void> {
-  const opening = microphones.get(session) ?? openMicrophone(session);
-  microphones.set(session, opening);
-  await opening;
-}
-
-export async function stopMicrophone(session: SpeechSession): Promise<void> {
-  const opened = microphones.get(session);
-  microphones.delete(session);
-  await (await opened)?.stop();
-}
-
-/** What a final of the agent looked like: look at whether your handlers read more. */
-export function asDataPacket(commit: Commit): Uint8Array {
-  const text = commit.words.map((word) => word.text).join(' ');
-  const speaker = commit.words[0]?.speaker ?? null;
-  const packet = { type: 'transcript', text, speaker, is_final: true, start_time: commit.startS, end_time: commit.endS };
-  return new TextEncoder().encode(JSON.stringify(packet));
-}
-`,
+      text: template('speech-client.txt'),
     },
     {
       path: 'server/signed-in.ts',
       why: 'who may have a token: yours to say',
-      text: `// Who may have a speech token. Until this says who is signed in, nobody gets one.
-export function signedIn(_request: Request): { user: string } | undefined {
-  return undefined;
-}
-
-/** The key by which Crossfade splits people between releases. */
-export function cohortKey(request: Request): string | undefined {
-  const cookie = request.headers.get('cookie') ?? '';
-  return request.headers.get('x-crossfade-key') ?? /(?:^|;\\s*)crossfade=([^;]+)/.exec(cookie)?.[1];
-}
-`,
+      text: template('signed-in.txt'),
     },
     {
       path: 'app/api/speechmatics-token+api.ts',
       why: 'short-lived tokens, so that the key stays on the server',
-      text: `// POST /api/speechmatics-token: a vendor token that lives 60 s, for somebody who is signed in.
-import { tokenHandler } from '@crossfade/speech/server';
-import { signedIn } from '../../server/signed-in';
-
-export const POST = tokenHandler({ apiKey: process.env.SPEECHMATICS_API_KEY ?? '', authenticate: signedIn });
-`,
+      text: template('speechmatics-token.txt'),
     },
     {
       path: 'app/api/session-plan+api.ts',
       why: 'which speech routes a session takes, as Crossfade says',
-      text: `// POST /api/session-plan: the speech routes of this session, in order, with short-lived tokens.
-import { mintSpeechmaticsToken, sessionPlanHandler } from '@crossfade/speech/server';
-import { cohortKey, signedIn } from '../../server/signed-in';
-
-export const POST = sessionPlanHandler({
-  authenticate: signedIn,
-  cohortKey,
-  mint: () => mintSpeechmaticsToken({ apiKey: process.env.SPEECHMATICS_API_KEY ?? '' }),
-});
-`,
+      text: template('session-plan.txt'),
     },
   ],
   checks: [],
@@ -157,10 +98,16 @@ export const POST = sessionPlanHandler({
     '`npm install` brings the lock file in step with package.json.',
     '`server/signed-in.ts`: say who is signed in; until then nobody gets a token.',
     'Change the Speechmatics key if it ever had a public name: whoever has seen the page has it.',
-    'Set SPEECHMATICS_API_KEY where the server runs; take the Modal and LiveKit secrets out of GitHub after the bake.',
-    '`crossfade init`, then `crossfade deploy canary 10`; the agent on Modal stays until `crossfade migrate cleanup`.',
+    'Set SPEECHMATICS_API_KEY where the server runs.',
+    'Take the secrets of Modal and LiveKit out of GitHub after the bake.',
+    '`crossfade init`, then `crossfade deploy canary 10`; after the bake `crossfade migrate cleanup`.',
   ],
 };
+
+/** Beside this file, as it will stand in the project. */
+function template(name: string): string {
+  return readFileSync(new URL(`./modal-to-speechmatics/${name}`, import.meta.url), 'utf8');
+}
 
 /** Where the app speaks to Modal itself. */
 function askAboutModal(tree: Tree): void {
@@ -171,6 +118,18 @@ function askAboutModal(tree: Tree): void {
         path,
         lineAt(text, found.index),
         `${found[0]}: this speaks to what is going away; use a SpeechSession (${clientPath})`,
+      );
+  }
+}
+
+function askAboutScripts(tree: Tree): void {
+  for (const path of tree.paths(/\.(?:sh|mk)$|(^|\/)Makefile$/)) {
+    const text = tree.read(path);
+    for (const found of text.matchAll(/\bmodal (?:deploy|serve|run|app)\b/g))
+      tree.ask(
+        path,
+        lineAt(text, found.index),
+        `\`${found[0]}\`: nothing of it is left to deploy after the bake`,
       );
   }
 }

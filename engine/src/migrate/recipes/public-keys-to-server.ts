@@ -5,8 +5,10 @@ import { parseCode, variableOf, walk } from '../edit-code.ts';
 import type { Recipe } from '../recipe.ts';
 import { lineAt, type Tree } from '../tree.ts';
 
-const publicSecret =
-  /^(?:EXPO_PUBLIC|NEXT_PUBLIC|VITE|REACT_APP)_((?:\w*_)?(?:API_KEY|SECRET|SECRET_KEY|TOKEN|PASSWORD|PRIVATE_KEY)(?:_\w+)?)$/;
+const publicSecret = new RegExp(
+  '^(?:EXPO_PUBLIC|NEXT_PUBLIC|VITE|REACT_APP)_' +
+    '((?:\\w*_)?(?:(?:API|PRIVATE)_KEY|SECRET|TOKEN|PASSWORD)(?:_\\w+)?)$',
+);
 /** Made to be public. */
 const harmless = /ANON_KEY|PUBLISHABLE|SITE_KEY|MAPBOX_TOKEN/;
 const serverCode = /\+api\.[jt]sx?$|(^|\/)(server|api|functions)\/.*\.[jt]sx?$/;

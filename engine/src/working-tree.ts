@@ -13,7 +13,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { join } from 'node:path';
-import { CrossfadeError, errorText } from '../errors.ts';
+import { CrossfadeError, errorText } from './errors.ts';
 
 const chunkBytes = 1024 * 1024;
 const gitLimitMs = 10 * 60_000;
