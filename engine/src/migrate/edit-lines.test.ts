@@ -69,7 +69,8 @@ test('package.json keeps its indentation and order; a second edit changes nothin
 test('a workflow loses the lines of a key and of a step, and no other line changes', () => {
   const text =
     'on: {push: {branches: [ main ]}}\njobs:\n  a:\n    env:   # mine\n      MODAL_X: 1\n' +
-    '      KEEP: "2"   # yes\n    steps:\n      - run: |\n          modal deploy x\n      -   run: npm test\n';
+    '      KEEP: "2"   # yes\n    steps:\n' +
+    '      - run: |\n          modal deploy x\n      -   run: npm test\n';
   const edited = removeYaml(text, /^MODAL_/, /modal deploy/);
   assert.equal(
     edited.text,
