@@ -41,7 +41,8 @@ export async function runCli(argv: readonly string[]): Promise<ExitCode> {
 
 type Done = (code: ExitCode) => void;
 
-function commandTable(done: Done): Command {
+/** Every verb with its arguments and options. */
+export function commandTable(done: Done): Command {
   const program = new Command(productName)
     .description(
       'Carries a live service from one release to another without dropping a request or a conversation.',

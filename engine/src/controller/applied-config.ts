@@ -83,7 +83,7 @@ export function changesBetween(present: Config, next: Config): readonly Change[]
 }
 
 /** The effect of a path's longest known prefix. */
-function effectOf(path: readonly string[]): Effect {
+export function effectOf(path: readonly string[]): Effect {
   for (let length = path.length; length > 0; length--) {
     const found = effects[path.slice(0, length).join('.')];
     if (found !== undefined) return found;
