@@ -24,9 +24,9 @@ export function configurationPage(): string {
   return [
     '# Configuration',
     '',
-    'Every key of `crossfade.yaml`, made from its schema by `npm run docs`. Durations are `250ms`, `30s`, `10m`,',
-    '`24h`, `7d`; sizes `512MiB`; shares `5%`. Unknown keys are refused with their line. A change counts after',
-    '`crossfade apply`: at once (live), with the next deploy, with the next release, or with a restart.',
+    'Every key of `crossfade.yaml`, made from its schema by `npm run docs`. Durations: `250ms`, `30s`,',
+    '`10m`, `24h`, `7d`; sizes: `512MiB`; shares: `5%`. Unknown keys are refused with their line. A change',
+    'counts after `crossfade apply`: at once (live), with the next deploy, with the next release, or with a restart.',
     '',
     '| key | value | default | a change counts |',
     '|---|---|---|---|',
