@@ -26,7 +26,7 @@ export function configurationPage(): string {
     '',
     'Every key of `crossfade.yaml`, made from its schema by `npm run docs`. Durations: `250ms`, `30s`,',
     '`10m`, `24h`, `7d`; sizes: `512MiB`; shares: `5%`. Unknown keys are refused with their line. A change',
-    'counts after `crossfade apply`: at once (live), with the next deploy, with the next release, or with a restart.',
+    'counts after `crossfade apply`: at once (live), with the next deploy, the next release, or a restart.',
     '',
     '| key | value | default | a change counts |',
     '|---|---|---|---|',
