@@ -1,6 +1,6 @@
 // A conversation by the relay may last longer than the relay's token: each utterance opens a socket with it.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Breakers } from '../src/failover.ts';
 import { Caller } from '../src/local/caller.ts';
 import { startParakeetServer } from '../src/local/parakeet-server.ts';
@@ -29,38 +29,41 @@ async function talkPastTokens(lifeMs: number, toldMs: number) {
   return { troubles, reasons: report.summary.epochs.map(({ reason }) => reason) };
 }
 
-test('a relay token is renewed before it ends, by a planned move that is no failure', async () => {
-  const { troubles, reasons } = await talkPastTokens(10_000, 10_000);
-  assert.deepEqual(troubles, []);
-  assert.ok(reasons.length > 1 && reasons.slice(1).every((each) => each === 'planned'), reasons.join());
-});
+// Each waits for its tokens to age: together they take as long as one.
+describe('tokens of the relay', { concurrency: true }, () => {
+  test('a relay token is renewed before it ends, by a planned move that is no failure', async () => {
+    const { troubles, reasons } = await talkPastTokens(10_000, 10_000);
+    assert.deepEqual(troubles, []);
+    assert.ok(reasons.length > 1 && reasons.slice(1).every((each) => each === 'planned'), reasons.join());
+  });
 
-test('a relay token that is refused early is replaced on the same route without loss', async () => {
-  const { troubles, reasons } = await talkPastTokens(5_000, 300_000);
-  assert.ok(troubles.length > 0 && troubles.every((each) => each.includes('4401')), troubles.join());
-  assert.ok(reasons.length > 1, reasons.join());
-});
+  test('a relay token that is refused early is replaced on the same route without loss', async () => {
+    const { troubles, reasons } = await talkPastTokens(5_000, 300_000);
+    assert.ok(troubles.length > 0 && troubles.every((each) => each.includes('4401')), troubles.join());
+    assert.ok(reasons.length > 1, reasons.join());
+  });
 
-test('a token that ends during a planned move does not undo the move', async () => {
-  await using stage = await openStage();
-  let routes = [stage.modal];
-  // Always near its end: whenever an utterance begins, the relay's route says so.
-  const plan = async () => {
-    const timed = routes.map((route) => ({ ...route, expiresAt: Date.now() + 2_000 }));
-    return stage.plan(timed);
-  };
-  const caller = new Caller({ plan, rate: RATE, breakers: new Breakers(), seed: 3, speakS: 56 });
-  await within(caller.session.start(), 5_000, 'start');
-  const speech = caller.speak();
-  const moves: string[] = [];
-  for (const order of [[stage.direct], [stage.modal], [stage.direct], [stage.modal], [stage.direct]]) {
-    const words = caller.session.words.length;
-    await eventually(() => caller.session.words.length >= words + 4, 10_000, 'four more words');
-    routes = order;
-    const { moved, error } = await caller.session.handover({ reason: 'deploy', silenceWaitMs: 2_000 });
-    moves.push(moved ? 'moved' : `stayed: ${error}`);
-  }
-  await within(speech, 20_000, 'speech');
-  assertLossless(await within(caller.report(), 10_000, 'stop'));
-  assert.deepEqual(moves, Array(5).fill('moved'));
+  test('a token that ends during a planned move does not undo the move', async () => {
+    await using stage = await openStage();
+    let routes = [stage.modal];
+    // Always near its end: whenever an utterance begins, the relay's route says so.
+    const plan = async () => {
+      const timed = routes.map((route) => ({ ...route, expiresAt: Date.now() + 2_000 }));
+      return stage.plan(timed);
+    };
+    const caller = new Caller({ plan, rate: RATE, breakers: new Breakers(), seed: 3, speakS: 56 });
+    await within(caller.session.start(), 5_000, 'start');
+    const speech = caller.speak();
+    const moves: string[] = [];
+    for (const order of [[stage.direct], [stage.modal], [stage.direct], [stage.modal], [stage.direct]]) {
+      const words = caller.session.words.length;
+      await eventually(() => caller.session.words.length >= words + 4, 10_000, 'four more words');
+      routes = order;
+      const { moved, error } = await caller.session.handover({ reason: 'deploy', silenceWaitMs: 2_000 });
+      moves.push(moved ? 'moved' : `stayed: ${error}`);
+    }
+    await within(speech, 20_000, 'speech');
+    assertLossless(await within(caller.report(), 10_000, 'stop'));
+    assert.deepEqual(moves, Array(5).fill('moved'));
+  });
 });
