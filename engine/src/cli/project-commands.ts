@@ -2,13 +2,13 @@
 // of their own; the rest of the command table is cli.ts.
 import type { Command } from 'commander';
 import type { ExitCode } from '../errors.ts';
-import * as backup from './backup.ts';
-import * as migrate from './migrate.ts';
-import { probe } from './probe.ts';
-import { validate } from './validate.ts';
-import { generateWorkflow, planWorkflow, reportWorkflow } from './workflow.ts';
 
 type Done = (code: ExitCode) => void;
+
+// Loaded by whoever needs them: a rollback must not wait for parsers and load generators.
+const backup = () => import('./backup.ts');
+const migrate = () => import('./migrate.ts');
+const workflow = () => import('./workflow.ts');
 
 export function addProject(program: Command, done: Done): void {
   addValidate(program, done);
@@ -40,7 +40,7 @@ function addValidate(program: Command, done: Done): void {
       ].join('\n'),
     )
     .action(async (url: string | undefined, _options, command: Command) =>
-      done(await validate(url, command.optsWithGlobals())),
+      done(await (await import('./validate.ts')).validate(url, command.optsWithGlobals())),
     );
 }
 
@@ -53,7 +53,7 @@ function addProbe(program: Command, done: Done): void {
     .option('--json', 'print a line of JSON for each call')
     .addHelpText('after', '\nExamples:\n  crossfade probe --handover\n  crossfade probe --every 5m --json\n')
     .action(async (url: string | undefined, _options, command: Command) =>
-      done(await probe(url, command.optsWithGlobals())),
+      done(await (await import('./probe.ts')).probe(url, command.optsWithGlobals())),
     );
 }
 
@@ -66,20 +66,24 @@ function addBackup(program: Command, done: Done): void {
     .description('make a backup in backup.target')
     .option('--include-secrets', 'environment values too, encrypted with app.env.sealKey')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await backup.create(command.optsWithGlobals())));
+    .action(async (_options, command: Command) =>
+      done(await (await backup()).create(command.optsWithGlobals())),
+    );
   group
     .command('list')
     .description('backups, newest first, and when each was verified')
     .option('--from <place>', 'where backups lie, for an app that is gone: a folder or https://S3/BUCKET')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await backup.list(command.optsWithGlobals())));
+    .action(async (_options, command: Command) =>
+      done(await (await backup()).list(command.optsWithGlobals())),
+    );
   group
     .command('verify [id]')
     .description('restore it into a throwaway folder and look at what came of it; 1 where it is no good')
     .option('--from <place>', 'where backups lie, for an app that is gone: a folder or https://S3/BUCKET')
     .option('--json', 'print JSON')
     .action(async (id: string | undefined, _options, command: Command) =>
-      done(await backup.verify(id, command.optsWithGlobals())),
+      done(await (await backup()).verify(id, command.optsWithGlobals())),
     );
   group
     .command('restore [id]')
@@ -93,14 +97,16 @@ function addBackup(program: Command, done: Done): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  crossfade backup restore --to ../again\n')
     .action(async (id: string | undefined, _options, command: Command) =>
-      done(await backup.restore(id, command.optsWithGlobals())),
+      done(await (await backup()).restore(id, command.optsWithGlobals())),
     );
   group
     .command('prune')
     .description('which backups may go, by backup.keep; removes none of them')
     .option('--apply', 'remove them')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await backup.prune(command.optsWithGlobals())));
+    .action(async (_options, command: Command) =>
+      done(await (await backup()).prune(command.optsWithGlobals())),
+    );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 
@@ -116,7 +122,7 @@ function addMigrate(program: Command, done: Done): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  crossfade migrate plan modal-to-speechmatics --diff\n')
     .action(async (name: string | undefined, _options, command: Command) =>
-      done(await migrate.planCommand(name, command.optsWithGlobals())),
+      done(await (await migrate()).planCommand(name, command.optsWithGlobals())),
     );
   group
     .command('apply [recipe]')
@@ -128,24 +134,26 @@ function addMigrate(program: Command, done: Done): void {
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  crossfade migrate apply --check "npm install" "npm test"\n')
     .action(async (name: string | undefined, _options, command: Command) =>
-      done(await migrate.applyCommand(name, command.optsWithGlobals())),
+      done(await (await migrate()).applyCommand(name, command.optsWithGlobals())),
     );
   for (const [name, what, run] of [
-    ['undo', 'take the last migration back, while none of its files is changed', migrate.undoCommand],
-    ['status', 'what was migrated, and what was changed since', migrate.statusCommand],
-    ['cleanup', 'remove what was deprecated, after the bake', migrate.cleanupCommand],
+    ['undo', 'take the last migration back, while none of its files is changed', 'undoCommand'],
+    ['status', 'what was migrated, and what was changed since', 'statusCommand'],
+    ['cleanup', 'remove what was deprecated, after the bake', 'cleanupCommand'],
   ] as const)
     group
       .command(name)
       .description(what)
       .option('--json', 'print JSON')
-      .action(async (_options, command: Command) => done(await run(command.optsWithGlobals())));
+      .action(async (_options, command: Command) =>
+        done(await (await migrate())[run](command.optsWithGlobals())),
+      );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 
 function addWorkflow(program: Command, done: Done): void {
-  const workflow = program.command('workflow').description('the GitHub Actions workflow that deploys');
-  workflow
+  const group = program.command('workflow').description('the GitHub Actions workflow that deploys');
+  group
     .command('generate')
     .description('write .github/workflows/deploy-with-rollback.yml')
     .option('--check', 'only say whether it is as it would be made; 1 where it is not')
@@ -155,16 +163,22 @@ function addWorkflow(program: Command, done: Done): void {
       'after',
       '\nExamples:\n  crossfade workflow generate\n  crossfade workflow generate --check\n',
     )
-    .action(async (_options, command: Command) => done(await generateWorkflow(command.optsWithGlobals())));
-  workflow
+    .action(async (_options, command: Command) =>
+      done(await (await workflow()).generateWorkflow(command.optsWithGlobals())),
+    );
+  group
     .command('plan')
     .description('in a job: what this run is to do, from the inputs in its environment')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await planWorkflow(command.optsWithGlobals())));
-  workflow
+    .action(async (_options, command: Command) =>
+      done(await (await workflow()).planWorkflow(command.optsWithGlobals())),
+    );
+  group
     .command('report')
     .description('in a job: the summary of the run, and a message to Slack where there is a webhook')
     .option('--json', 'print JSON')
-    .action(async (_options, command: Command) => done(await reportWorkflow(command.optsWithGlobals())));
-  for (const command of workflow.commands) command.exitOverride().allowExcessArguments(false);
+    .action(async (_options, command: Command) =>
+      done(await (await workflow()).reportWorkflow(command.optsWithGlobals())),
+    );
+  for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
