@@ -143,7 +143,7 @@ async function accessibilityOf(page: Page): Promise<string[] | undefined> {
 /** As the page would ask, so that its policies count. */
 async function microphoneOf(browser: Browser, origin: string): Promise<string> {
   const page = await browser.newPage();
-  await page.goto(origin, { timeout: loadLimitMs });
+  await page.goto(origin, { timeout: loadLimitMs, waitUntil: 'commit' });
   return page.evaluate(async () => {
     if (!('mediaDevices' in navigator))
       return 'there is no mediaDevices: the page is not in a secure context';
