@@ -1,84 +1,11 @@
 // An app that is as it should be, and one defect of it for each name: what `crossfade validate` is tried on.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import { WebSocketServer } from 'ws';
-
-export const vendorKey = 'planted-vendor-key-4711';
-export const signedIn = { authorization: 'Bearer a-person' };
-
-/** Each defect and the check that must find it. */
-export const defects = {
-  'front answers 503': 'health.reachable',
-  'health answers 503': 'health.status',
-  'health names another release': 'health.release',
-  'health is slow': 'health.fast',
-  'health may be kept': 'health.uncached',
-  'health shows its database': 'health.quiet',
-  'health shows its environment': 'health.quiet',
-  'unknown paths answer 200': 'api.not-found',
-  'errors show the stack': 'api.no-stack',
-  'a malformed body ends in 500': 'api.malformed',
-  'a large body ends in 500': 'api.large',
-  'any method is taken': 'api.method',
-  'JSON is served as text': 'api.json-type',
-  'the WebSocket is dead': 'api.websocket',
-  'the WebSocket closes at once': 'api.websocket',
-  'the WebSocket never answers': 'api.websocket',
-  'token without login': 'token.needs-login',
-  'token by GET': 'token.no-get',
-  'token route is broken': 'token.works',
-  'token lives for an hour': 'token.short-lived',
-  'token is the same for all': 'token.unique',
-  'token may be kept': 'token.not-kept',
-  'the key is the token': 'token.no-key',
-  'tokens without end': 'token.limited',
-  '429 without retry-after': 'token.limited',
-  'no policy': 'security.csp',
-  'policy allows inline scripts': 'security.csp',
-  'policy allows everything': 'security.csp',
-  'types are guessed': 'security.nosniff',
-  'others may frame it': 'security.frames',
-  'referrer leaks': 'security.referrer',
-  'microphone for everybody': 'security.permissions',
-  'names its framework': 'security.no-version',
-  'names its server version': 'security.no-version',
-  'cookie for scripts': 'security.cookies',
-  'cookie for other sites': 'security.cookies',
-  'CORS echoes any origin': 'security.cors',
-  'CORS allows null': 'security.cors',
-  'CORS in the preflight': 'security.cors',
-  'redirects anywhere': 'security.open-redirect',
-  'echoes the query': 'security.trace',
-  'key in a script': 'security.secret-values',
-  'key in JSON form': 'security.secret-values',
-  'key in a header': 'security.secret-values',
-  'public key name': 'security.public-names',
-  'an AWS key': 'security.known-keys',
-  'a private key': 'security.known-keys',
-  'source map beside the script': 'security.source-maps',
-  'source map named in the script': 'security.source-maps',
-  'source map inline': 'security.source-maps',
-  'environment file is served': 'security.private-files',
-  'git folder is served': 'security.private-files',
-  'folder is listed': 'security.listing',
-  'script over plain http': 'security.mixed',
-  'foreign script without hash': 'security.integrity',
-  'a script is missing': 'security.links',
-  'answers slowly': 'performance.response',
-  'a tenth fails': 'performance.errors',
-  'a tenth is refused': 'performance.success',
-  'slow page': 'browser.load',
-  'content comes late': 'browser.lcp',
-  'the page jumps': 'browser.shift',
-  'an exception': 'browser.console',
-  'a console error': 'browser.console',
-  'a request fails': 'browser.requests',
-  'policy forbids the microphone': 'browser.microphone',
-  'an image without words': 'browser.accessibility',
-} as const;
-export type Defect = keyof typeof defects;
+import { signedIn, vendorKey, type Defect } from './planted-defects.ts';
 
 export type ValidatedApp = AsyncDisposable & {
   readonly origin: string;
@@ -86,12 +13,13 @@ export type ValidatedApp = AsyncDisposable & {
   defects: ReadonlySet<Defect>;
 };
 
-export async function startValidatedApp(): Promise<ValidatedApp> {
+/** Over TLS with a certificate and its key, where they are given. */
+export async function startValidatedApp(tls?: Record<'cert' | 'key', Buffer>): Promise<ValidatedApp> {
   const sockets = new WebSocketServer({ noServer: true });
   let calls = 0;
-  const server = createServer((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void =>
     void answer(request, response, app.defects, () => ++calls);
-  });
+  const server = tls ? createSecureServer(tls, take) : createServer(take);
   server.on('upgrade', (request, socket, head) => {
     if (app.defects.has('the WebSocket is dead')) return void socket.destroy();
     sockets.handleUpgrade(request, socket, head, (opened) => {
@@ -102,7 +30,7 @@ export async function startValidatedApp(): Promise<ValidatedApp> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const app: ValidatedApp = {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    origin: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     defects: new Set(),
     async [Symbol.asyncDispose]() {
       for (const each of sockets.clients) each.terminate();
@@ -151,20 +79,27 @@ function headersWith(is: Is, request: IncomingMessage): Record<string, string | 
     ? "'self' 'unsafe-inline'"
     : is('policy allows everything')
       ? '*'
-      : "'self'";
+      : is('policy allows whole schemes')
+        ? "'self' https:"
+        : "'self'";
   const ancestors = is('others may frame it') ? '' : "; frame-ancestors 'none'";
   const others = is('script over plain http', 'foreign script without hash', 'a request fails')
     ? ' http: https:'
     : '';
-  const inline = is('the page jumps', 'content comes late', 'an exception', 'a console error', 'slow page')
-    ? " 'unsafe-inline'"
-    : '';
+  const inScripts = ['the page jumps', 'content comes late', 'an exception', 'a console error'] as const;
+  const inline = is(...inScripts, 'slow page', 'keys are answered late') ? " 'unsafe-inline'" : '';
   const policy = `default-src 'self'${others}; script-src ${script}${inline}${others}; style-src 'self' 'unsafe-inline'; img-src 'self' data:${ancestors}`;
   const cookie = is('cookie for scripts')
     ? 'id=1; SameSite=Lax'
     : is('cookie for other sites')
       ? 'id=1; HttpOnly'
-      : undefined;
+      : is('cookie for framed pages')
+        ? 'id=1; HttpOnly; SameSite=None'
+        : is('cookie without Secure')
+          ? 'secure_id=1; HttpOnly; SameSite=Lax'
+          : is('cookie that only sounds safe')
+            ? 'httponly_samesite=lax; Path=/'
+            : undefined;
   const microphone = is('policy forbids the microphone')
     ? '()'
     : is('microphone for everybody')
@@ -172,6 +107,7 @@ function headersWith(is: Is, request: IncomingMessage): Record<string, string | 
       : '(self)';
   return {
     'content-security-policy': is('no policy') ? undefined : policy,
+    'strict-transport-security': is('browsers may leave https') ? undefined : 'max-age=31536000',
     'x-content-type-options': is('types are guessed') ? undefined : 'nosniff',
     'referrer-policy': is('referrer leaks') ? 'unsafe-url' : 'no-referrer',
     'permissions-policy': `microphone=${microphone}, camera=()`,
@@ -260,6 +196,9 @@ function page(is: Is, url: URL): string {
         '<style>hr { height: 900px }</style>',
     is('content comes late') &&
       '<script>const until = Date.now() + 2700; while (Date.now() < until);</script>',
+    is('keys are answered late') &&
+      '<script>addEventListener("keydown", () => {' +
+        'const until = Date.now() + 700; while (Date.now() < until); })</script>',
     is('slow page') && '<script>const until = Date.now() + 5300; while (Date.now() < until);</script>',
   ].filter((part) => part !== false);
   const echoed = is('echoes the query') ? (url.searchParams.get('q') ?? '') : '';
@@ -276,7 +215,12 @@ function files(is: Is): Record<string, readonly [string, string]> {
   const script = 'text/javascript';
   const planted = [
     is('key in a script') && `const key = "${vendorKey}";`,
-    is('key in JSON form') && `const key = "${encodeURIComponent(vendorKey)}";`,
+    is('key in JSON form') && `const key = ${JSON.stringify(vendorKey)};`,
+    is('key in an address') && `const url = "/?key=${encodeURIComponent(vendorKey)}";`,
+    is('key in base64') && `const key = "${Buffer.from(vendorKey).toString('base64')}";`,
+    is('key in a script of a script') && 'import("./chunk.js");',
+    // No path of this app, whatever it looks like.
+    'const readable = "jszip.min.js";',
     is('public key name') && 'const key = process.env.EXPO_PUBLIC_SPEECH_API_KEY;',
     is('an AWS key') && 'const key = "AKIAIOSFODNN7EXAMPLE";',
     is('a private key') && 'const key = "-----BEGIN PRIVATE KEY-----";',
@@ -287,6 +231,7 @@ function files(is: Is): Record<string, readonly [string, string]> {
   return {
     '/assets/app.js': [script, `export {};\n${planted.join('\n')}\n`.replace('export {};', 'void 0;')],
     '/assets/dot.svg': ['image/svg+xml', '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'],
+    ...(is('key in a script of a script') && { '/assets/chunk.js': [script, vendorKey] as const }),
     ...(is('source map beside the script') && { '/assets/app.js.map': map }),
     ...(is('source map named in the script') && { '/assets/maps/app.map': map }),
     ...(is('environment file is served') && { '/.env': ['text/plain', 'PASSWORD=1\n'] as const }),

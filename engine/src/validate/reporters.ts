@@ -1,6 +1,7 @@
 // The findings for people, for programs and for GitHub. SARIF 2.1.0, JUnit XML, TAP 14, GitHub's workflow
 // commands (ten errors and ten warnings a step are shown: the worst come first, the rest stands in the
 // summary).
+import { hash } from 'node:crypto';
 import type { Finding, Severity, Verdict } from './check.ts';
 
 export const reporterNames = [
@@ -90,14 +91,24 @@ function testCase({ id, suite, severity, verdict, measured, threshold, todo, too
 
 function sarif({ target, findings }: Report): string {
   const level = { critical: 'error', high: 'error', medium: 'warning', low: 'note' } as const;
-  const rules = findings.map(({ id, what, todo }) => ({
-    ...{ id, shortDescription: { text: what }, help: { text: todo }, helpUri: help },
+  const rules = findings.map(({ id, what, threshold, todo }) => ({
+    ...{ id, shortDescription: { text: what }, fullDescription: { text: `${what}; wanted: ${threshold}` } },
+    ...{ help: { text: todo }, helpUri: help },
   }));
   const results = troubles(findings, 'fail').map((each) => ({
     ruleId: each.id,
     level: level[each.severity],
-    message: { text: `${each.what}: ${each.measured}; wanted: ${each.threshold}` },
-    locations: [{ physicalLocation: { artifactLocation: { uri: target } } }],
+    message: { text: `${target}: ${each.what}: ${each.measured}; wanted: ${each.threshold}` },
+    // GitHub wants a file of the repository, and knows by the print that it is the same finding.
+    locations: [
+      {
+        physicalLocation: {
+          artifactLocation: { uri: `validate/${each.id}` },
+          region: { startLine: 1 },
+        },
+      },
+    ],
+    partialFingerprints: { primaryLocationLineHash: `${hash('sha256', each.id).slice(0, 16)}:1` },
   }));
   const driver = { name: 'crossfade validate', informationUri: help, rules };
   const log = {

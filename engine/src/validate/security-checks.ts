@@ -42,7 +42,7 @@ export const securityChecks: readonly Check[] = [
     {
       severity: 'high',
       what: 'a content security policy limits what runs in the page',
-      threshold: "default-src or script-src, without 'unsafe-inline' scripts or *",
+      threshold: "default-src or script-src, without 'unsafe-inline' scripts, * or whole schemes",
       todo: "send content-security-policy: default-src 'self' and what you need besides",
     },
     isStrictPolicy,
@@ -113,14 +113,13 @@ export const securityChecks: readonly Check[] = [
   {
     ...{ id: 'security.cookies', suite: 'security', severity: 'high' },
     what: 'cookies are kept from scripts and other sites',
-    threshold: 'HttpOnly and SameSite, over TLS Secure as well',
+    threshold: 'HttpOnly and SameSite=Lax or Strict, over TLS Secure as well',
     todo: 'set the missing attributes',
     async run({ site }) {
       const cookies = (await site.front()).headers.getSetCookie();
       if (cookies.length === 0) return pass('no cookies');
-      const wanted = ['httponly', 'samesite=', ...(site.isSecure ? ['secure'] : [])];
       const weak = cookies.flatMap((cookie) => {
-        const missing = wanted.filter((each) => !cookie.toLowerCase().includes(each));
+        const missing = missingIn(cookie, site.isSecure);
         return missing.length > 0 ? [`${cookie.split('=')[0]} lacks ${missing.join(', ')}`] : [];
       });
       return judge(weak.length === 0, weak.join('; ') || `${cookies.length} cookies`);
@@ -185,9 +184,9 @@ export const securityChecks: readonly Check[] = [
   },
   {
     ...{ id: 'security.certificate', suite: 'security', severity: 'critical' },
-    what: 'the certificate is good for some time',
-    threshold: `${leastDays} days, TLS 1.2 or newer`,
-    todo: 'renew it',
+    what: 'the certificate is trusted, and good for some time',
+    threshold: `trusted for this name, ${leastDays} days, TLS 1.2 or newer`,
+    todo: 'renew it, or get one from an authority that browsers know',
     run: overTls((world) => certificate(new URL(world.site.origin))),
   },
   {
@@ -214,7 +213,21 @@ function isStrictPolicy(value: string): boolean {
   const scripts = directives.get('script-src') ?? directives.get('default-src');
   if (!scripts) return false;
   const hasHash = scripts.some((source) => /^'(nonce-|sha256-|sha384-|sha512-)/.test(source));
-  return !scripts.includes('*') && (hasHash || !scripts.includes("'unsafe-inline'"));
+  // Browsers that know 'strict-dynamic' look at no address beside it.
+  const isWide = scripts.some((source) => /^(\*|https?:|data:)$/.test(source));
+  if (isWide && !(hasHash && scripts.includes("'strict-dynamic'"))) return false;
+  return hasHash || !scripts.includes("'unsafe-inline'");
+}
+
+/** Attributes, not words: a cookie may be called `secure`. */
+function missingIn(cookie: string, isSecure: boolean): string[] {
+  const [, ...attributes] = cookie.split(';').map((each) => each.trim().toLowerCase());
+  const isThere = (pattern: RegExp): boolean => attributes.some((each) => pattern.test(each));
+  return [
+    ...(isThere(/^httponly$/) ? [] : ['HttpOnly']),
+    ...(isThere(/^samesite=(lax|strict)$/) ? [] : ['SameSite']),
+    ...(!isSecure || isThere(/^secure$/) ? [] : ['Secure']),
+  ];
 }
 
 /** What is wrong with what a strange origin is allowed. */
@@ -244,7 +257,11 @@ function certificate({ hostname, port }: URL): Promise<Outcome> {
       const days = (Date.parse(valid_to) - Date.now()) / dayMs;
       const protocol = socket.getProtocol() ?? '';
       const isNew = protocol === 'TLSv1.2' || protocol === 'TLSv1.3';
-      resolve(judge(days >= leastDays && isNew, `${days.toFixed(0)} days, ${protocol}`));
+      // Node's types say Error; it is the code of why, as a text, or null.
+      const why: unknown = socket.authorizationError;
+      const isTrusted = socket.authorized ? '' : `not trusted (${String(why)}), `;
+      const isGood = socket.authorized && days >= leastDays && isNew;
+      resolve(judge(isGood, `${isTrusted}${days.toFixed(0)} days, ${protocol}`));
       socket.destroy();
     });
     socket.on('timeout', () => socket.destroy(new Error('no TLS within 10 s')));

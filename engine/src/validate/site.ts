@@ -1,24 +1,38 @@
-// The app as the checks see it: requests with a deadline, never a redirect followed, bodies of 4 MiB at most;
-// and everything its pages lead to on their own origin, fetched once. Rejects when nobody answers.
+// The app as the checks see it: requests with a deadline, no redirect followed, bodies of 16 MiB at most; and
+// everything its pages lead to on their own origin, fetched once, scripts and styles first. What a limit left
+// out is said by `unseen`, so that nothing passes for having been too large. Rejects when nobody answers.
 import { CrossfadeError, errorText } from '../errors.ts';
 
 const askMs = 15_000;
-const bodyLimitBytes = 4 * 1024 * 1024;
-const crawlLimit = 200;
+const bodyLimitMib = 16;
+const crawlLimit = 1_000;
+const crawlMs = 60_000;
+const crawlWidth = 6;
+/** No text that anybody reads as such. */
+const media = /^(?:image\/(?!svg)|audio\/|video\/|font\/)/;
 
 export type Told = {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
+  /** Whether the body went on after what is here. */
+  readonly isCut: boolean;
   readonly tookMs: number;
 };
 
-export type Served = { readonly path: string; readonly told: Told };
+export type Served = {
+  readonly path: string;
+  readonly told: Told;
+  /** A page, a style or a redirect leads to it; otherwise a script holds a text that looks like a path. */
+  readonly isLinked: boolean;
+};
+type Link = Omit<Served, 'told'>;
+type Crawl = { readonly served: readonly Served[]; readonly unseen: string | undefined };
 
 export class Site {
   readonly origin: string;
   readonly #pages: readonly string[];
-  #served: Promise<Served[]> | undefined;
+  #crawled: Promise<Crawl> | undefined;
   #front: Promise<Told> | undefined;
 
   /** `pages` are paths from which everything else is found. */
@@ -37,8 +51,9 @@ export class Site {
     try {
       const options = { redirect: 'manual', signal: AbortSignal.timeout(askMs), ...init } as const;
       const answer = await fetch(url, options);
-      const body = await textOf(answer);
-      return { status: answer.status, headers: answer.headers, body, tookMs: performance.now() - startedAt };
+      const read = await textOf(answer);
+      const tookMs = performance.now() - startedAt;
+      return { status: answer.status, headers: answer.headers, ...read, tookMs };
     } catch (cause) {
       const why = cause instanceof TypeError && cause.cause ? errorText(cause.cause) : errorText(cause);
       throw new CrossfadeError('unreachable', `${url.href} does not answer: ${why}`, 'is it up?', cause);
@@ -52,70 +67,93 @@ export class Site {
   }
 
   /** Pages and what they lead to: scripts, styles, maps, data. */
-  served(): Promise<Served[]> {
-    this.#served ??= this.#crawl();
-    return this.#served;
+  async served(): Promise<readonly Served[]> {
+    return (await this.#crawl()).served;
   }
 
-  async #crawl(): Promise<Served[]> {
+  /** What of it a limit left out; undefined where all of it was seen. */
+  async unseen(): Promise<string | undefined> {
+    return (await this.#crawl()).unseen;
+  }
+
+  #crawl(): Promise<Crawl> {
+    this.#crawled ??= this.#visit();
+    return this.#crawled;
+  }
+
+  async #visit(): Promise<Crawl> {
     const found: Served[] = [];
-    const known = new Set<string>(this.#pages);
-    const waiting = [...this.#pages];
-    for (
-      let path = waiting.shift();
-      path !== undefined && found.length < crawlLimit;
-      path = waiting.shift()
-    ) {
-      const told = await this.ask(path);
-      found.push({ path, told });
-      for (const next of this.#linksOf(path, told)) {
-        if (known.has(next)) continue;
-        known.add(next);
-        waiting.push(next);
+    const waiting: Link[] = this.#pages.map((path) => ({ path, isLinked: true }));
+    const known = new Set(this.#pages);
+    const until = performance.now() + crawlMs;
+    while (waiting.length > 0 && found.length < crawlLimit && performance.now() < until) {
+      const now = waiting.splice(0, Math.min(crawlWidth, crawlLimit - found.length));
+      const told = await Promise.all(now.map(({ path }) => this.ask(path)));
+      const arrived = now.map((link, index) => ({ ...link, told: told[index]! }));
+      found.push(...arrived);
+      for (const next of arrived.flatMap((each) => this.#linksOf(each))) {
+        if (known.has(next.path)) continue;
+        known.add(next.path);
+        if (/\.(?:m?js|css|map)(?:\?|$)/.test(next.path)) waiting.unshift(next);
+        else waiting.push(next);
       }
     }
-    return found;
+    const cut = found.find(({ told: { isCut, headers } }) => isCut && !media.test(typeOf(headers)));
+    const unseen =
+      waiting.length > 0
+        ? `only ${found.length} files were looked at`
+        : cut && `only ${bodyLimitMib} MiB of ${cut.path}`;
+    return { served: found, unseen };
   }
 
-  #linksOf(path: string, { headers, body, status }: Told): string[] {
+  #linksOf({ path, told: { headers, body, status } }: Served): Link[] {
     const location = headers.get('location');
-    const type = headers.get('content-type') ?? '';
-    if (location !== null) return this.#own([location], path);
+    if (location !== null) return this.#own([location], path, true);
     if (status !== 200) return [];
-    const texts = type.includes('html')
-      ? [...body.matchAll(/\b(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi)]
-      : /javascript|css/.test(type)
-        ? [
-            ...body.matchAll(/["'`(]([^"'`()\s]+\.(?:m?js|css|json|map|ts))["'`)]/g),
-            ...body.matchAll(mapComment),
-          ]
-        : [];
-    return this.#own(
-      texts.map((match) => match[1]!),
-      path,
-    );
+    const type = typeOf(headers);
+    const named = [...body.matchAll(mapComment)];
+    if (type.includes('html')) {
+      const links = body.matchAll(/\b(?:src|href)\s*=\s*["']?([^"'\s>]+)/gi);
+      return this.#own(firstGroup([...links]), path, true);
+    }
+    if (type.includes('css')) {
+      const links = body.matchAll(/\burl\(\s*["']?([^"'()\s]+)|@import\s+["']([^"']+)/g);
+      return this.#own(firstGroup([...links, ...named]), path, true);
+    }
+    if (!type.includes('javascript')) return [];
+    const guesses = body.matchAll(/["'`]([^"'`()\s]+\.(?:m?js|css|json|map))["'`]/g);
+    return this.#own(firstGroup([...guesses, ...named]), path, false);
   }
 
-  #own(links: readonly string[], from: string): string[] {
+  #own(links: readonly string[], from: string, isLinked: boolean): Link[] {
     const base = new URL(from, this.origin);
     return links.flatMap((link) => {
       if (!URL.canParse(link, base)) return [];
       const { origin, pathname, search } = new URL(link, base);
-      return origin === this.origin ? [pathname + search] : [];
+      return origin === this.origin ? [{ path: pathname + search, isLinked }] : [];
     });
   }
+}
+
+function firstGroup(matches: readonly RegExpMatchArray[]): string[] {
+  return matches.flatMap((match) => match[1] ?? match[2] ?? []);
+}
+
+function typeOf(headers: Headers): string {
+  return headers.get('content-type') ?? '';
 }
 
 /** Where a script or style says its source map is. */
 export const mapComment = /[#@]\s*sourceMappingURL=([^\s*'"]+)/g;
 
-async function textOf(answer: Response): Promise<string> {
+async function textOf(answer: Response): Promise<Pick<Told, 'body' | 'isCut'>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of answer.body ?? []) {
     chunks.push(chunk);
     size += chunk.byteLength;
-    if (size > bodyLimitBytes) break;
+    if (size > bodyLimitMib * 1024 * 1024) break;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  const isCut = size > bodyLimitMib * 1024 * 1024;
+  return { body: Buffer.concat(chunks).toString('utf8'), isCut };
 }

@@ -1,6 +1,7 @@
 // The route that mints vendor tokens for browsers: only for people who are signed in, short-lived, each once,
 // never kept by anybody, and without the vendor's key (speech spec 5.11).
 import { fail, judge, pass, skipped, unknown, type Check, type Outcome, type World } from './check.ts';
+import { secretIn } from './served-checks.ts';
 import type { Told } from './site.ts';
 
 const longestLifeS = 60;
@@ -148,8 +149,8 @@ export const tokenChecks: readonly Check[] = [
       if (status !== 200) return unknown(`status ${status}`);
       if (Object.keys(world.secrets).length === 0)
         return skipped('no secret values are known here (app.env.file)');
-      const leaked = Object.entries(world.secrets).find(([, value]) => body.includes(value));
-      return leaked ? fail(`it holds the value of ${leaked[0]}`) : pass('none of them');
+      const leaked = secretIn(body, world.secrets);
+      return leaked === undefined ? pass('none of them') : fail(`it holds the value of ${leaked}`);
     }),
   },
   {
