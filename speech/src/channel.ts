@@ -1,7 +1,8 @@
 // The session's channel to the gateway: telemetry up, directives down, one WebSocket. H1 losing it never
 // stops speech; it reconnects with full jitter and resumes. H2 the token is the first message, never in the
 // URL. H3 a directive that was done is not done twice; its answer is sent again. H4 one failure is counted
-// per session.
+// per session. H5 a move that was asked for and did not come about is tried again, with growing pauses, until
+// it does or the gateway asks for another.
 import type { SessionPlan } from './plan.ts';
 import type { HandoverRequest, HandoverResult, SessionMeasures } from './session.ts';
 import { abandonSocket, isOpen, socketUrl, type SocketLike, type WebSocketFactory } from './web-socket.ts';
@@ -33,6 +34,10 @@ const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 const WELCOME_MS = 5_000;
 const REMEMBERED_DIRECTIVES = 100;
+/** The first pause before a move is tried again, wall time; each later one is twice as long, with jitter. */
+const FIRST_AGAIN_MS = 2_000;
+/** Tries after the first: the last one begins after one to two minutes. */
+const MOVES_AGAIN = 5;
 
 /** The channel of one session; opened when made. */
 export class SessionChannel {
@@ -49,6 +54,9 @@ export class SessionChannel {
   #failure: object | undefined;
   #hasToldFailure = false;
   #token: string | undefined;
+  /** The last handover that was asked for, and the timer that tries it again. */
+  #wantedMove: string | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: ChannelParts) {
     this.#parts = parts;
@@ -77,6 +85,7 @@ export class SessionChannel {
     clearInterval(this.#telemetry);
     clearTimeout(this.#retry);
     clearTimeout(this.#welcome);
+    clearTimeout(this.#again);
     if (this.#socket) abandonSocket(this.#socket);
   }
 
@@ -139,10 +148,14 @@ export class SessionChannel {
     this.#lastDirective = id;
     if (directive.kind === 'notice') this.#parts.notice(directive.text ?? '');
     else if (directive.kind === 'moving') this.#reconnectIn(directive.afterMs ?? 0);
-    else if (directive.kind === 'handover') void this.#handOver(directive, id);
+    else if (directive.kind === 'handover') {
+      this.#wantedMove = id;
+      clearTimeout(this.#again);
+      void this.#handOver(directive, id);
+    }
   }
 
-  async #handOver(directive: Directive, id: string): Promise<void> {
+  async #handOver(directive: Directive, id: string, tries = 0): Promise<void> {
     const answer = { type: 'handed-over', id };
     const request = { reason: directive.reason ?? '', silenceWaitMs: directive.silenceWaitMs ?? 10_000 };
     try {
@@ -155,6 +168,7 @@ export class SessionChannel {
         tookMs,
         ...(error === undefined ? {} : { error }),
       });
+      if (error !== undefined) this.#tryAgain(directive, id, tries);
     } catch (error) {
       const { release } = this.#parts.plan();
       const reason = error instanceof Error ? error.message : String(error);
@@ -166,7 +180,15 @@ export class SessionChannel {
         tookMs: 0,
         error: reason,
       });
+      this.#tryAgain(directive, id, tries);
     }
+  }
+
+  /** H5. */
+  #tryAgain(directive: Directive, id: string, tries: number): void {
+    if (this.#isClosed || this.#wantedMove !== id || tries === MOVES_AGAIN) return;
+    const pauseMs = FIRST_AGAIN_MS * 2 ** tries * (1 + this.#parts.random());
+    this.#again = setTimeout(() => void this.#handOver(directive, id, tries + 1), pauseMs);
   }
 
   #answer(id: string, answer: object): void {

@@ -50,7 +50,8 @@ export async function cross(
     fresh.beginAt(Math.max(0, ring.tail, context));
     const isProven = (): boolean => fresh.isCaughtUp && fresh.ackedTo > fresh.base;
     await waits.until(() => isProven() || isBroken(), PROOF_MS);
-    if (isBroken() || !isProven()) return outcome(ground, old, fresh, 'the new route did not take audio');
+    if (isBroken()) return outcome(ground, old, fresh, broken(ground, old, fresh));
+    if (!isProven()) return outcome(ground, old, fresh, 'the new route did not take audio');
   }
   const leastMs = Math.min(silenceWaitMs, LEAST_SILENCE_WAIT_MS);
   const patienceMs = Math.max(leastMs, patientUntilMs - waits.nowMs());
@@ -76,6 +77,12 @@ function outcome(ground: Ground, old: Epoch, fresh: Epoch, reason: string): Cros
   if (ground.isOwner(fresh)) return { isMoved: true };
   if (ground.isOwner(old)) ground.limitOld(Infinity);
   return { isMoved: false, reason };
+}
+
+function broken(ground: Ground, old: Epoch, fresh: Epoch): string {
+  if (fresh.isOver) return `the new route was ${fresh.state} before it was proven`;
+  if (ground.isOwner(old)) return `the old route was ${old.state} before the new one was proven`;
+  return 'another route took over before the new one was proven';
 }
 
 /** The old route has word times: the seam may be anywhere that voice activity offers. */

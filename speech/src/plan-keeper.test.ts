@@ -35,3 +35,14 @@ test('a plan that was made without the gateway leaves the session its id and its
   keeper.adopt({ ...first, channelToken: 'two' });
   assert.equal(keeper.plan.channelToken, 'two');
 });
+
+test('a token that is renewed while a move comes into force does not bring the old plan back', async () => {
+  const answer = Promise.withResolvers<SessionPlan>();
+  const keeper = new PlanKeeper(() => answer.promise);
+  keeper.adopt(first);
+  const renewal = keeper.withToken(routes[0], true);
+  keeper.adopt({ ...first, release: 'r2' });
+  answer.resolve({ ...first, routes: [{ ...routes[0], token: 'fresh' }] });
+  assert.equal((await renewal).route.token, 'fresh');
+  assert.equal(keeper.plan.release, 'r2');
+});

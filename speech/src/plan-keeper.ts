@@ -84,13 +84,15 @@ export class PlanKeeper {
     route: PlanRoute,
     needsFresh: boolean,
   ): Promise<{ readonly route: PlanRoute; readonly isFresh: boolean }> {
+    const known = this.#plan;
     const endsInMs = (route.expiresAt ?? Infinity) - Date.now();
     if (!needsFresh && endsInMs > TOKEN_MARGIN_MS) return { route, isFresh: false };
     try {
       const plan = await this.fetch('token');
       const renewed = plan.routes.find((each) => each.name === route.name);
       if (!renewed) return { route, isFresh: false };
-      this.adopt(plan);
+      // Another plan may have come into force meanwhile: the token is good, the plan it came with is older.
+      if (this.#plan === known) this.adopt(plan);
       return { route: renewed, isFresh: true };
     } catch {
       // The old token may still do; if not, the open fails and another route is tried.

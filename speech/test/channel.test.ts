@@ -121,6 +121,49 @@ test('a directive moves a live session once, and a lost channel stops nothing', 
   await eventually(() => of('bye').length === 1, 2_000, 'bye');
 });
 
+test('a move that did not come about is tried again until the vendor is back', async () => {
+  await using stage = await openStage();
+  await using channel = await startChannel();
+  let plan = planned(stage, [stage.modal], 'r1');
+  const caller = new Caller({
+    plan: async () => plan,
+    baseUrl: channel.url,
+    rate: RATE,
+    breakers: new Breakers(),
+    seed: 3,
+  });
+  await caller.session.start();
+  const speech = caller.speak();
+  const answers = (): Message[] => channel.messages.filter((message) => message.type === 'handed-over');
+  await eventually(() => caller.spoken.length >= 4, 8_000, 'words');
+
+  stage.speechmatics.faults.apply({ kind: 'refuse', status: 503, count: 1 });
+  plan = planned(stage, [stage.direct, stage.modal], 'r2');
+  channel.send({ type: 'directive', id: 'h1', kind: 'handover', reason: 'step', silenceWaitMs: 1_000 });
+  await eventually(() => answers().length === 2, 12_000, 'the second answer');
+  assert.deepEqual(
+    answers().map(({ id, moved, route, error }) => ({ id, moved, route, error })),
+    [
+      { id: 'h1', moved: false, route: 'modal', error: 'the new route did not open' },
+      { id: 'h1', moved: true, route: 'direct', error: undefined },
+    ],
+  );
+
+  // What the gateway asks for last is what counts.
+  stage.parakeet.faults.apply({ kind: 'refuse', status: 503, count: 1 });
+  plan = planned(stage, [stage.modal, stage.direct], 'r1');
+  channel.send({ type: 'directive', id: 'h2', kind: 'handover', reason: 'rollback', silenceWaitMs: 1_000 });
+  await eventually(() => answers().length === 3, 8_000, 'the refused move');
+  plan = planned(stage, [stage.direct, stage.modal], 'r2');
+  channel.send({ type: 'directive', id: 'h3', kind: 'handover', reason: 'again', silenceWaitMs: 1_000 });
+  await eventually(() => answers().length === 4, 8_000, 'the answer to the last directive');
+  assert.deepEqual([answers()[2]?.['moved'], answers()[3]?.['route']], [false, 'direct']);
+  caller.stop();
+  await within(speech, 5_000, 'speech');
+  assertLossless(await within(caller.report(), 10_000, 'stop'));
+  assert.equal(caller.session.summary().handovers.length, 4);
+});
+
 test('a gateway that is not there stops nothing', async () => {
   await using stage = await openStage();
   const caller = new Caller({
