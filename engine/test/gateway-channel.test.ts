@@ -96,7 +96,8 @@ test(
         each.say({
           type: 'handed-over',
           id: 'h1',
-          moved: n !== 10,
+          moved: n < 9,
+          ...(n === 10 && { error: 'the new route did not open' }),
           route: 'modal',
           release: 'r1',
           tookMs: 20,

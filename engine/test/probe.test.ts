@@ -3,48 +3,21 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeWord } from '../../speech/src/local/coded-word.ts';
 import { findPocketsphinx } from '../../speech/src/local/pocketsphinx.ts';
 import type { ProbeResult } from '../src/validate/speech-probe.ts';
 import type { Report } from '../src/validate/reporters.ts';
+import { codedClip } from './coded-clip.ts';
 import { VoiceStage } from './voice-stage.ts';
 
 const said = 'good evening everyone and thank you for coming to our table tonight my friends';
-const rateHz = 16_000;
-
-/** Coded speech, which the local vendors hear exactly. */
-function codedClip(path: string): void {
-  const gap = new Int16Array(rateHz * 0.09);
-  const parts = said
-    .split(' ')
-    .flatMap((word, index) => [encodeWord(word), index === 6 ? new Int16Array(rateHz * 0.6) : gap]);
-  const samples = Buffer.concat(
-    parts.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
-  );
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + samples.length, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(rateHz, 24);
-  head.writeUInt32LE(rateHz * 2, 28);
-  head.writeUInt16LE(2, 32);
-  head.writeUInt16LE(16, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(samples.length, 40);
-  writeFileSync(path, Buffer.concat([head, samples]));
-}
 
 test('a synthetic call is understood, also across a handover; what is wrong is found', async () => {
   await using voice = await VoiceStage.open({ rate: 1 });
   const { stage } = voice;
   await stage.must('deploy', 'full', '--release', 'r2');
   const path = join(stage.folder, 'clip.wav');
-  codedClip(path);
+  codedClip(path, said);
   const config = stage.read('crossfade.yaml');
   const configure = (text: string, plan = '/api/session-plan'): void =>
     stage.write(

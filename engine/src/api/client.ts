@@ -16,6 +16,7 @@ import {
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { readinessView, type ReadinessView } from './readiness.ts';
 import {
   releaseDetail,
   releaseDiff,
@@ -55,7 +56,10 @@ export type VerbName =
   | 'unlock'
   | 'healing'
   | 'adopt'
-  | 'apply';
+  | 'apply'
+  | 'drill'
+  | 'drill/report'
+  | 'signoff';
 
 export class ControlClient {
   readonly #http: Http;
@@ -68,6 +72,11 @@ export class ControlClient {
 
   async status(): Promise<StatusView> {
     return statusView.parse(await this.#call('GET', '/v1/status'));
+  }
+
+  /** What stands behind a go-live. */
+  async readiness(): Promise<ReadinessView> {
+    return readinessView.parse(await this.#call('GET', '/v1/readiness'));
   }
 
   async releases(): Promise<ReleaseView[]> {

@@ -1,6 +1,7 @@
 // What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
+import { checkedLine } from './readiness.ts';
 import { restoration } from './releases.ts';
 
 /** What every verb that goes forward takes. */
@@ -44,6 +45,8 @@ export const deployRequest = z.strictObject({
    * began.
    */
   cutAfterMs: z.number().min(0).optional(),
+  /** It is refused unless every business line is signed; what was checked goes into its record. */
+  goLive: z.strictObject({ checks: z.array(checkedLine).max(60) }).optional(),
 });
 export type DeployRequest = z.infer<typeof deployRequest>;
 
@@ -161,6 +164,8 @@ export const verbAnswer = z.object({
   position: z.int(),
   /** Of a rollback: what comes back and what cannot. */
   restoration: restoration.optional(),
+  /** Of a drill: whoever sends this cohort key is served by its release. */
+  rehearsalKey: z.string().optional(),
 });
 export type VerbAnswer = z.infer<typeof verbAnswer>;
 

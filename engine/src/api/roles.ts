@@ -22,6 +22,8 @@ const lowestRole = {
   unlock: 'operator',
   adopt: 'operator',
   healing: 'operator',
+  drill: 'operator',
+  signoff: 'approver',
   approve: 'approver',
   freeze: 'approver',
   unfreeze: 'approver',

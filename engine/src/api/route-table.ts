@@ -62,6 +62,8 @@ export const serviceTable = z.strictObject({
   leftReleases: z.array(releaseId).max(50).optional(),
   /** How long a page's own assets and calls stay on the release that made the page; absent: not at all. */
   skewPinMs: z.number().min(0).optional(),
+  /** The cohort key that the candidate serves whatever the weight: a drill's own. */
+  rehearsalKey: z.string().min(16).max(200).optional(),
 });
 export type ServiceTable = z.infer<typeof serviceTable>;
 

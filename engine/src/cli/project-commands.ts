@@ -13,6 +13,7 @@ const workflow = () => import('./workflow.ts');
 export function addProject(program: Command, done: Done): void {
   addValidate(program, done);
   addProbe(program, done);
+  addDrill(program, done);
   addBackup(program, done);
   addMigrate(program, done);
   addWorkflow(program, done);
@@ -55,6 +56,24 @@ function addProbe(program: Command, done: Done): void {
     .action(async (url: string | undefined, _options, command: Command) =>
       done(await (await import('./probe.ts')).probe(url, command.optsWithGlobals())),
     );
+}
+
+function addDrill(program: Command, done: Done): void {
+  const group = program.command('drill').description('rehearse on the running service, with nobody in it');
+  group
+    .command('rollback [url]')
+    .description('a copy of what serves, synthetic sessions alone, and back: measured and recorded')
+    .option('--sessions <count>', 'synthetic sessions that talk meanwhile, 0 to 20', '3')
+    .option('--dry-run', 'show what would happen and change nothing')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  crossfade drill rollback\n  crossfade drill rollback --sessions 5\n',
+    )
+    .action(async (url: string | undefined, _options, command: Command) =>
+      done(await (await import('./drill.ts')).drillRollback(url, command.optsWithGlobals())),
+    );
+  for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 
 function addBackup(program: Command, done: Done): void {

@@ -94,7 +94,7 @@ function stateWord(state: string): string {
   return state === 'breach' ? pc.red(padded) : pc.yellow(padded);
 }
 
-function verdictWord(verdict: 'pass' | 'fail' | 'unknown'): string {
+export function verdictWord(verdict: 'pass' | 'fail' | 'unknown'): string {
   const padded = verdict.padEnd(7);
   return { pass: pc.green, fail: pc.red, unknown: pc.yellow }[verdict](padded);
 }

@@ -33,7 +33,9 @@ function appStatus(state: State): AppStatus {
 }
 
 function deploymentText(state: State): string {
-  const phase = unfinished(state)?.phase.kind;
+  const rollout = unfinished(state);
+  // Nobody's version changes in a drill.
+  const phase = rollout?.kind === 'drill' ? undefined : rollout?.phase.kind;
   if (phase === 'rolling-back' || phase === 'stuck') return 'An earlier version is being restored';
   return phase && phase !== 'preparing' ? 'A new version is being introduced' : 'No change is under way';
 }

@@ -27,7 +27,8 @@ export async function releaseFor(world: VerbWorld, request: DeployRequest, actor
     );
   }
   const { content, values } = await releaseContent({ ...world, config: world.config() }, request);
-  const newest = world.controller.state.releases.at(-1);
+  // A drill's copy is no release that people made.
+  const newest = world.controller.state.releases.findLast((each) => each.rehearses === undefined);
   if (newest?.identity === content.identity) return { release: newest, isNew: false, values };
   const id = `r${world.controller.state.releases.length + 1}`;
   const stamped = { ...content, id, createdAt: world.controller.clock.now(), createdBy: actor };

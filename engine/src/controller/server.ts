@@ -21,6 +21,7 @@ import {
 } from '../api/control.ts';
 import { actorText, type AuditCheck } from '../api/audit.ts';
 import { mayDo, type Action } from '../api/roles.ts';
+import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
@@ -54,6 +55,7 @@ import {
   useRoute,
   type VerbWorld,
 } from './verbs.ts';
+import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
 import { statusOf } from './views.ts';
@@ -164,6 +166,7 @@ function addViews(world: ServerWorld, app: App): void {
     const { release, instance, lines } = logRequest.parse(context.req.query());
     return context.json({ files: logFiles(world.host.files, world.logFolder, { release, instance, lines }) });
   });
+  app.get('/v1/readiness', (context) => context.json(readinessOf(world)));
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
   app.get('/v1/releases/:id', (context) => context.json(releaseDetailOf(world, context.req.param('id'))));
   app.get('/v1/diff', async (context) => {
@@ -210,12 +213,18 @@ function addVerbs(world: ServerWorld, app: App): void {
   verb('lock', timedRequest, lock);
   verb('unlock', unlockRequest, unlock, ({ breakLock }) => (breakLock ? 'break-lock' : undefined));
   verb('healing', healingRequest, healing);
+  verb('drill', drillRequest, drill);
+  verb('drill/report', drillReport, reportDrill);
+  verb('signoff', signoffRequest, giveSignoff);
 }
 
 /** What the audit says about a verb: where to, and why. */
 function asked(request: unknown): { target?: string; reason?: string } {
-  const { way, percent, release, ref, to, route, full, reason } = request as Record<string, unknown>;
-  const parts = [way, percent, release, ref, to, route, full === true ? 'full' : undefined];
+  const { way, percent, release, ref, to, route, line, person, full, reason } = request as Record<
+    string,
+    unknown
+  >;
+  const parts = [way, percent, release, ref, to, route, line, person, full === true ? 'full' : undefined];
   const target = parts.filter((each) => typeof each === 'string' || typeof each === 'number').join(' ');
   return { ...(target !== '' && { target }), ...(typeof reason === 'string' && reason !== '' && { reason }) };
 }

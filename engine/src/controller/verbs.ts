@@ -61,6 +61,7 @@ export async function deploy(world: VerbWorld, request: DeployRequest, actor: st
     hooks: hooksOf(config),
     fourEyes: config.rollout.fourEyes,
     supersede: request.supersede ?? config.rollout.supersede,
+    ...(request.goLive && { goLive: request.goLive }),
     ...(request.cutAfterMs !== undefined && { cutAfterMs: request.cutAfterMs }),
     ...forward(world, request, actor),
   } as const;

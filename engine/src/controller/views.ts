@@ -9,6 +9,7 @@ import { rollbackCriteria } from '../rollout/criteria.ts';
 import type { Event } from '../rollout/events.ts';
 import { activeLock } from '../rollout/gates.ts';
 import type { Release } from '../rollout/release.ts';
+import type { Phase } from '../rollout/phase.ts';
 import {
   environmentNames,
   environmentWithRole,
@@ -16,7 +17,6 @@ import {
   releaseOf,
   routesInForce,
   unfinished,
-  type Phase,
   type Rollout,
   type State,
 } from '../rollout/rollout.ts';
@@ -222,6 +222,8 @@ export function releaseState(state: State, id: string): string {
   const name = environmentNames.find((each) => state.environments[each].release === id);
   const role = name && state.environments[name].role;
   if (role && role !== 'empty') return `${role} in ${name}`;
+  const copied = releaseOf(state, id)?.rehearses;
+  if (copied !== undefined) return `a copy of ${copied} for a drill`;
   if (state.rolledBackFrom.includes(id)) return 'rolled back from';
   return state.stableHistory.includes(id) ? 'was stable' : 'known';
 }
@@ -240,7 +242,15 @@ function eventText(event: Event): string {
     case 'release-created':
       return `${event.release.id} from ${sourceText(event.release)}${actor}`;
     case 'deploy-requested':
-      return `${event.way} ${event.release}${actor}`;
+      return `${event.way} ${event.release}${event.goLive ? ', a go-live' : ''}${actor}`;
+    case 'drill-requested':
+      return `a rollback is rehearsed with ${event.release}${actor}`;
+    case 'drill-reported':
+      return `rollout ${event.rollout}: ${event.isOk ? 'as it should' : 'NOT as it should'}: ${event.text}`;
+    case 'signoff-given':
+      return event.person === undefined
+        ? `${event.line} is unsigned again${actor}`
+        : `${event.line} signed by ${event.person}${event.text && `: ${event.text}`}${actor}`;
     case 'approve-requested':
       return `${event.reason || 'approved'}${actor}`;
     case 'freeze-began':

@@ -103,7 +103,7 @@ function wrongValue(claim: Claim, said: string | undefined): string | undefined 
 }
 
 /** `header:NAME`, or `$.a.b` into a JSON body; undefined when there is no such value. */
-function valueAt(pointer: string, answer: HostResponse): string | undefined {
+export function valueAt(pointer: string, answer: Pick<HostResponse, 'headers' | 'body'>): string | undefined {
   if (pointer.startsWith('header:'))
     return answer.headers[pointer.slice('header:'.length).trim().toLowerCase()];
   let value: unknown = parsed(answer.body);

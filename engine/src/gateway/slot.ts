@@ -33,6 +33,7 @@ export function slotOf(table: ServiceTable, inForce: InForce, key: string | unde
   }
   if (!table.candidate || inForce.braked.has(table.candidate.environment)) return 'stable';
   if (table.weight >= 100) return 'candidate';
+  if (key !== undefined && key === table.rehearsalKey) return 'candidate';
   if (table.weight === 0 || key === undefined) return 'stable';
   return isOnCandidate(table.salt, key, table.weight) ? 'candidate' : 'stable';
 }

@@ -2,6 +2,7 @@
 // deploy that waited for its turn. K4: a weight rises here or by an operator's recorded override.
 import { activeFreeze, missingApproval } from './gates.ts';
 import { stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
+import { useSignoffs } from './signoff.ts';
 import { complete, empty, enterStep, openRollout, withPhase } from './transitions.ts';
 import type { VerbEvent } from './events.ts';
 
@@ -35,7 +36,8 @@ export function goOn(state: State, at: number): State {
   if (rollout) return afterThaw(state, rollout, at);
   const [first, ...others] = state.queue;
   if (!first) return state;
-  const isAfterFailure = ['rolled-back', 'failed'].includes(state.rollout?.phase.kind ?? '');
+  const last = state.rollout;
+  const isAfterFailure = last?.kind !== 'drill' && ['rolled-back', 'failed'].includes(last?.phase.kind ?? '');
   if (isAfterFailure && !first.isReplacement) return { ...state, queue: [] };
   const { request } = first;
   if (activeFreeze(state, at) && request.breakGlass === undefined) return state;
@@ -51,10 +53,11 @@ function afterThaw(state: State, { phase }: Rollout, at: number): State {
 /** Opens the rollout that a deploy asks for; the bake before it, if there is one, ends as superseded. */
 export function openDeploy(state: State, request: Deploy): State {
   const running = unfinished(state);
-  const base = running ? supersede(state, running, request) : state;
+  const ended = running ? supersede(state, running, request) : state;
+  const { state: base, goLive } = useSignoffs(ended, request);
   const isFirst = stableRelease(base) === undefined;
-  const { way, kind: _verb, supersede: _policy, fence: _fence, ...rest } = request;
-  return openRollout(base, { ...rest, kind: isFirst ? 'first' : way });
+  const { way, kind: _verb, supersede: _policy, fence: _fence, goLive: _checks, ...rest } = request;
+  return openRollout(base, { ...rest, kind: isFirst ? 'first' : way, ...(goLive && { goLive }) });
 }
 
 /** The baking candidate is stable from now on, and the old side gives up its place. */

@@ -36,7 +36,11 @@ function deadline(state: State, rollout: Rollout, name: string, at: number): Sta
     case 'ease':
       return addInstance(state, at);
     case 'pause-deadline':
-      return rollBack('nobody decided within 24 hours');
+      return rollBack(
+        rollout.kind === 'drill'
+          ? 'whoever began the drill did not end it'
+          : 'nobody decided within 24 hours',
+      );
     case 'rollback-deadline':
       return rollbackDeadline(state, rollout, at);
     case 'stuck-retry':

@@ -8,6 +8,7 @@ import type { Effect } from './effects.ts';
 import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
 import { afterResult } from './progress.ts';
+import type { Phase } from './phase.ts';
 import { environmentNames, unfinished, type State } from './rollout.ts';
 import { isTableConfirmed, tableContent } from './table.ts';
 import { afterVerb, isVerb } from './verbs.ts';
@@ -27,7 +28,7 @@ export function decide(state: State, event: Event): Decision {
     ? afterVerb(state, event)
     : { kind: 'next' as const, state: afterResult(state, event) };
   if (next.kind === 'refused') return next;
-  const settled = settle(state, goOn(next.state, event.at), event.at);
+  const settled = clocked(state, settle(state, goOn(next.state, event.at), event.at), event.at);
   checkInvariants(settled);
   return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
 }
@@ -53,6 +54,26 @@ function settle(before: State, after: State, at: number): State {
       rollback: { ...rollback, marks: { weights: at, ...rollback.marks } },
     },
   };
+}
+
+/** When a rollout had its first traffic and all of it, and how long it was held or waited for a person. */
+function clocked(before: State, after: State, at: number): State {
+  const { rollout } = after;
+  const last = before.rollout?.number === rollout?.number ? before.rollout?.phase : undefined;
+  if (!rollout || rollout.phase === last) return after;
+  const known = rollout.clock ?? { waitedMs: 0 };
+  const clock = {
+    ...known,
+    waitedMs: known.waitedMs + waitedMs(last, at),
+    ...(rollout.phase.kind === 'stepping' && known.firstAt === undefined && { firstAt: at }),
+    ...(rollout.phase.kind === 'baking' && known.fullAt === undefined && { fullAt: at }),
+  };
+  return { ...after, rollout: { ...rollout, clock } };
+}
+
+function waitedMs(left: Phase | undefined, at: number): number {
+  const isWait = left?.kind === 'paused' || (left?.kind === 'stepping' && left.stage === 'holding');
+  return isWait ? Math.max(0, at - left.since) : 0;
 }
 
 /** What must hold in every state; a violation is a bug and crashes before it becomes durable. */

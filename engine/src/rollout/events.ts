@@ -6,6 +6,7 @@ import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { Freeze } from './gates.ts';
 import type { Hooks } from './hooks.ts';
 import type { Release } from './release.ts';
+import type { CheckedLine, SignoffLine } from './signoff.ts';
 import type { InstanceState, Step } from './rollout.ts';
 
 type Request = {
@@ -33,6 +34,21 @@ export type VerbEvent = Request &
         readonly hooks?: Hooks;
         readonly fourEyes?: boolean;
         readonly supersede?: 'refuse' | 'replace' | 'queue';
+        readonly goLive?: { readonly checks: readonly CheckedLine[] };
+      }
+    | { readonly kind: 'drill-requested'; readonly release: string; readonly rehearsalKey: string }
+    | {
+        readonly kind: 'drill-reported';
+        readonly rollout: number;
+        readonly isOk: boolean;
+        readonly text: string;
+      }
+    /** Without a person the line is unsigned again. */
+    | {
+        readonly kind: 'signoff-given';
+        readonly line: SignoffLine;
+        readonly person?: string;
+        readonly text: string;
       }
     | { readonly kind: 'approve-requested'; readonly reason: string }
     | { readonly kind: 'freeze-requested'; readonly reason: string; readonly until: number }

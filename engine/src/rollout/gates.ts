@@ -33,6 +33,7 @@ const forward = new Set<VerbEvent['kind']>([
   'resume-requested',
   'retry-requested',
   'approve-requested',
+  'drill-requested',
 ]);
 
 const freezeLimit = 50;

@@ -13,6 +13,8 @@ export const limits = {
   provingMs: 60_000,
   switchingMs: 60_000,
   pauseMs: 24 * 3_600_000,
+  /** Whoever began a drill is gone. */
+  drillMs: 10 * 60_000,
   rollbackMs: 120_000,
   drainMs: 30_000,
   stuckRetryMs: 60_000,
@@ -79,7 +81,7 @@ function rolloutEffects(state: State, rollout: Rollout): Effect[] {
     case 'paused':
       if (phase.why === 'freeze') return [];
       return [
-        timer('pause-deadline', phase.since + limits.pauseMs),
+        timer('pause-deadline', phase.since + (rollout.kind === 'drill' ? limits.drillMs : limits.pauseMs)),
         ...(phase.isEasing ? [timer('ease', phase.since + limits.easeMs)] : []),
       ];
     case 'baking':

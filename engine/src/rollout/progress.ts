@@ -179,7 +179,10 @@ function stepVerified(state: State, rollout: Rollout, at: number): State {
     return oweHooks(oweHooks(baking, 'post-deploy'), 'validate-after');
   }
   if (holdMs === undefined) {
-    const text = 'this step waits for `crossfade promote`';
+    const text =
+      rollout.kind === 'drill'
+        ? 'a drill, for its synthetic sessions alone; `crossfade abort` ends it'
+        : 'this step waits for `crossfade promote`';
     return withPhase(moved, { kind: 'paused', why: 'step', text, step, since: at, isByGuards: false });
   }
   const stage = 'holding' as const;

@@ -15,6 +15,8 @@ type Request = Pick<VerbEvent, 'at' | 'actor' | 'breakGlass'>;
 export function promote(state: State, event: Verb<'promote-requested'>): VerbOutcome {
   const rollout = unfinished(state);
   if (!rollout) return refused('illegal-verb', 'no rollout is under way', '`crossfade deploy` starts one');
+  if (rollout.kind === 'drill')
+    return refused('illegal-verb', 'a drill gets no traffic', '`crossfade abort` ends it now');
   const { phase } = rollout;
   if (phase.kind === 'baking' && event.isFull) {
     return next(complete(state, event.at, 'completed', `bake ended early by ${event.actor}`));

@@ -57,6 +57,8 @@ export type Release = {
   /** How long a page's own assets and calls stay on the release that made the page. */
   readonly skewPinMs?: number;
   readonly reversible: boolean;
+  /** The release that this one copies for a drill: never deployed but there. */
+  readonly rehearses?: string;
   /** sha256 of everything above that makes two releases the same. */
   readonly identity: string;
 };

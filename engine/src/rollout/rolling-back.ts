@@ -2,7 +2,8 @@
 // every unfinished phase and its first stage is weights. K10: it puts back what was sealed of the stable
 // release.
 import { assert } from '../assert.ts';
-import { releaseOf, unfinished, type Marks, type State, type Trigger } from './rollout.ts';
+import type { Marks, Trigger } from './phase.ts';
+import { releaseOf, unfinished, type State } from './rollout.ts';
 import { becomeStable, empty, fail, openRollout, withEnvironment, withRollout } from './transitions.ts';
 
 export type RollbackCause = {
@@ -32,7 +33,10 @@ export function startRollback(state: State, cause: RollbackCause): State {
 
 function enterRollback(state: State, cause: RollbackCause): State {
   const rollout = state.rollout!;
-  const isBlamed = cause.trigger !== 'abort' && !state.rolledBackFrom.includes(rollout.candidate.release);
+  const isBlamed =
+    cause.trigger !== 'abort' &&
+    rollout.kind !== 'drill' &&
+    !state.rolledBackFrom.includes(rollout.candidate.release);
   const blamed = isBlamed
     ? [...state.rolledBackFrom, rollout.candidate.release].slice(-200)
     : state.rolledBackFrom;

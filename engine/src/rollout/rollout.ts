@@ -6,7 +6,9 @@ import type { QueuedDeploy } from './advance.ts';
 import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
+import type { Approval, Marks, Phase, RolloutClock, Trigger } from './phase.ts';
 import type { Release } from './release.ts';
+import type { GoLive, Signoff } from './signoff.ts';
 
 export type EnvironmentRole = 'stable' | 'candidate' | 'standby' | 'empty';
 
@@ -51,74 +53,8 @@ export type Step = {
   readonly approval?: string;
 };
 
-export type RolloutKind = 'first' | 'full' | 'canary' | 'rollback';
-
-export type Trigger = 'guard' | 'operator' | 'abort' | 'verify' | 'validate' | 'deadline' | 'emergency';
-
-export type PausedWhy = 'step' | 'operator' | 'hold' | 'approval' | 'freeze';
-
-/** When each part of a rollback was done, wall ms: the stopwatch. */
-export type Marks = {
-  readonly triggered: number;
-  readonly weights?: number;
-  readonly sessions?: number;
-  readonly drained?: number;
-  readonly verified?: number;
-  /** The public status page says so. */
-  readonly told?: number;
-};
-
-export type Approval = {
-  readonly step: number;
-  readonly actor: string;
-  readonly at: number;
-  readonly reason: string;
-};
-
-export type Phase =
-  | {
-      readonly kind: 'preparing';
-      readonly stage: 'hooking' | 'emptying' | 'starting' | 'proving' | 'validating';
-      readonly since: number;
-    }
-  | {
-      readonly kind: 'stepping';
-      readonly step: number;
-      readonly stage: 'switching' | 'holding';
-      readonly since: number;
-      /** How long this hold is, ms; undefined waits for `promote`. */
-      readonly holdMs?: number;
-      /** When the hold is over, wall ms: set once the weight is verified. */
-      readonly holdUntil?: number;
-      /** Holds that ended without enough evidence. */
-      readonly unknownHolds: number;
-    }
-  | {
-      readonly kind: 'paused';
-      readonly why: PausedWhy;
-      readonly text: string;
-      /** The step whose weight is in force; -1 before the first. */
-      readonly step: number;
-      readonly since: number;
-      /** What was left of the hold, ms; undefined where the step has none. */
-      readonly remainingMs?: number;
-      /** True when guards paused it: it goes on by itself once they are all clear. */
-      readonly isByGuards: boolean;
-      /** It was slow and got less weight; next it gets more instances. */
-      readonly isEasing?: true;
-    }
-  | { readonly kind: 'baking'; readonly since: number; readonly until: number }
-  | {
-      readonly kind: 'rolling-back';
-      readonly stage: 'weights' | 'verifying' | 'sessions' | 'draining';
-      readonly since: number;
-    }
-  | { readonly kind: 'stuck'; readonly since: number; readonly text: string }
-  | {
-      readonly kind: 'completed' | 'superseded' | 'rolled-back' | 'failed';
-      readonly at: number;
-      readonly text: string;
-    };
+/** A `drill` is a rollback rehearsed: no weight, synthetic sessions alone. */
+export type RolloutKind = 'first' | 'full' | 'canary' | 'rollback' | 'drill';
 
 export type Rollout = {
   readonly number: number;
@@ -145,6 +81,14 @@ export type Rollout = {
   readonly isNow?: boolean;
   /** Why freezes do not hold it, as an operator said. */
   readonly breakGlass?: string;
+  /** Of a drill: who names this cohort key is served by the candidate. */
+  readonly rehearsalKey?: string;
+  /** What whoever ran the drill saw of it. */
+  readonly drill?: { readonly isOk: boolean; readonly text: string };
+  /** What was checked and signed before it, where it is a go-live. */
+  readonly goLive?: GoLive;
+  /** Absent in older journals. */
+  readonly clock?: RolloutClock;
   readonly phase: Phase;
   readonly guards: {
     readonly verdict: VerdictKind;
@@ -212,6 +156,8 @@ export type State = {
   readonly hooks: readonly OwedHook[];
   readonly healing: { readonly isOff: boolean; readonly acts: readonly HealingAct[] };
   readonly demoted: readonly DemotedRoute[];
+  /** Given for the next go-live, one a line. */
+  readonly signoffs: readonly Signoff[];
 };
 
 const noRevival = { attempts: 0, notBefore: 0 };
@@ -241,6 +187,7 @@ export function initialState(service: string): State {
     hooks: [],
     healing: { isOff: false, acts: [] },
     demoted: [],
+    signoffs: [],
   };
 }
 

@@ -66,6 +66,7 @@ function serviceTableOf(state: State): ServiceTable | undefined {
   const candidateArm = candidate && armOf(state, candidate);
   const weight = candidate ? weightPercent(state) : 0;
   const served = weight > 0 ? candidateArm?.release : undefined;
+  const rehearsed = candidateArm && rehearsalKey(rollout);
   const left = state.rolledBackFrom.filter((each) => each !== served).slice(-leftLimit);
   // The newest release that is routed says how long, so that the key works in the rollout that brings it.
   const { skewPinMs } = releaseOf(state, (candidateArm ?? stableArm).release)!;
@@ -78,8 +79,15 @@ function serviceTableOf(state: State): ServiceTable | undefined {
     ...(candidateArm && { candidate: candidateArm }),
     ...(standby && { standby: armOf(state, standby) }),
     ...(left.length > 0 && { leftReleases: left }),
+    ...(rehearsed !== undefined && { rehearsalKey: rehearsed }),
     ...(skewPinMs !== undefined && { skewPinMs }),
   };
+}
+
+/** The key that reaches the candidate of a drill, while there is something to rehearse. */
+function rehearsalKey(rollout: Rollout | undefined): string | undefined {
+  const kind = rollout?.phase.kind;
+  return kind === 'stepping' || kind === 'paused' ? rollout?.rehearsalKey : undefined;
 }
 
 function isCandidateRouted(state: State): boolean {

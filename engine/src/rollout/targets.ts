@@ -6,9 +6,9 @@ export type Destination =
   | { readonly kind: 'none'; readonly text: string; readonly hint: string };
 
 /**
- * `previous`: during a rollout its stable side; afterwards the release that was stable before the present
- * one, leaving out those that were rolled back from. A route: the newest once-stable release whose first
- * route it is.
+ * `previous`: during a rollout its stable side; afterwards, and in a drill, the release that was stable
+ * before the present one, leaving out those that were rolled back from. A route: the newest once-stable
+ * release whose first route it is.
  */
 export function rollbackDestination(state: State, to: string): Destination {
   if (to === 'previous') return previous(state);
@@ -24,7 +24,8 @@ export function rollbackDestination(state: State, to: string): Destination {
 
 function previous(state: State): Destination {
   const rollout = unfinished(state);
-  if (rollout?.stable) return { kind: 'found', release: rollout.stable.release };
+  // D2: what a drill leaves is nothing that people want to leave.
+  if (rollout?.stable && rollout.kind !== 'drill') return { kind: 'found', release: rollout.stable.release };
   const present = stableRelease(state);
   const found = onceStable(state).find((id) => id !== present && !state.rolledBackFrom.includes(id));
   if (found) return { kind: 'found', release: found };

@@ -3,12 +3,12 @@
 import { assert } from '../assert.ts';
 import type { EnvironmentName } from '../api/route-table.ts';
 import { dropHooks, oweHooks } from './hooks.ts';
+import type { Phase } from './phase.ts';
 import {
   emptyEnvironment,
   environmentWithRole,
   unfinished,
   type Environment,
-  type Phase,
   type Rollout,
   type State,
 } from './rollout.ts';
@@ -27,6 +27,7 @@ export type RolloutRequest = Pick<
   | 'hooks'
   | 'fourEyes'
   | 'breakGlass'
+  | 'goLive'
 > & {
   readonly release: string;
   readonly at: number;

@@ -2,12 +2,14 @@
 // command, and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
 import { assertNever } from '../assert.ts';
 import { advance, enqueue, openDeploy } from './advance.ts';
+import { drill, drillReported } from './drill.ts';
 import type { Event, VerbEvent } from './events.ts';
 import { freeze, heldBack, lock, unfreeze, unlock } from './gates.ts';
 import { approve, broken, promote } from './promote.ts';
 import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollback } from './rollback.ts';
 import { startRollback } from './rolling-back.ts';
+import { signOff, unsigned } from './signoff.ts';
 import { handOver, openRollout, resumeStep, withPhase } from './transitions.ts';
 import { next, refused, type VerbOutcome } from './outcome.ts';
 
@@ -29,6 +31,9 @@ const verbKinds = new Set<Event['kind']>([
   'lock-requested',
   'unlock-requested',
   'healing-requested',
+  'drill-requested',
+  'drill-reported',
+  'signoff-given',
 ]);
 
 export function isVerb(event: Event): event is VerbEvent {
@@ -69,18 +74,25 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
       return unlock(state, event);
     case 'healing-requested':
       return next({ ...state, healing: { ...state.healing, isOff: !event.isOn } });
+    case 'drill-requested':
+      return drill(state, event);
+    case 'drill-reported':
+      return drillReported(state, event);
+    case 'signoff-given':
+      return signOff(state, event);
     default:
       return assertNever(event);
   }
 }
 
-/** What is under way, for refusals. */
 /** Nothing can be held or moved yet: no traffic is on it. */
 export const preparingHint =
   '`crossfade status --watch` shows when its first step begins; `crossfade abort` ends it now';
 
+/** What is under way, for refusals. */
 export function phaseText(rollout: Rollout): string {
-  return `rollout ${rollout.number} of ${rollout.candidate.release} is ${rollout.phase.kind}`;
+  const what = rollout.kind === 'drill' ? 'the drill, rollout' : 'rollout';
+  return `${what} ${rollout.number} of ${rollout.candidate.release} is ${rollout.phase.kind}`;
 }
 
 function createRelease(state: State, event: Verb<'release-created'>): VerbOutcome {
@@ -95,6 +107,8 @@ function deploy(state: State, event: Verb<'deploy-requested'>): VerbOutcome {
   if (!releaseOf(state, event.release)) {
     return refused('unknown-release', `there is no release ${event.release}`, 'see `crossfade releases`');
   }
+  const unagreed = unsigned(state, event);
+  if (unagreed) return unagreed;
   const running = unfinished(state);
   const policy = event.supersede ?? 'refuse';
   if (running && (running.phase.kind !== 'baking' || policy === 'queue'))
@@ -190,7 +204,12 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
   if (last && kind === 'stuck') {
     return next(withPhase(state, { kind: 'rolling-back', stage: 'weights', since: event.at }));
   }
-  if (!last || last.kind === 'rollback' || (kind !== 'failed' && kind !== 'rolled-back')) {
+  if (
+    !last ||
+    last.kind === 'rollback' ||
+    last.kind === 'drill' ||
+    (kind !== 'failed' && kind !== 'rolled-back')
+  ) {
     return refused('illegal-verb', last ? phaseText(last) : 'no rollout was made', 'see `crossfade status`');
   }
   const { steps, bakeMs, standbyMs, sessions, cutAfterMs, guardLimits, hooks, fourEyes } = last;

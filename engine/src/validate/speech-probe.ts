@@ -25,6 +25,8 @@ export type ProbeRequest = {
   readonly language?: string;
   /** Moves to the next route of the plan in mid-stream. */
   readonly isHandedOver: boolean;
+  /** Its cohort key; one of its own unless told. */
+  readonly key?: string;
 };
 
 export type ProbeResult = {
@@ -91,7 +93,7 @@ export async function probe(request: ProbeRequest): Promise<ProbeResult> {
 }
 
 /** By the clock, as a microphone does. */
-async function speak(session: SpeechSession, samples: Int16Array): Promise<void> {
+export async function speak(session: SpeechSession, samples: Int16Array): Promise<void> {
   const began = performance.now();
   const all = new Int16Array(samples.length + tailS * rateHz);
   all.set(samples);
@@ -112,14 +114,15 @@ async function moved(session: SpeechSession, plans: Plans, samples: Int16Array) 
 }
 
 /** The app's plans, with the routes turned round once a handover is wanted. */
-class Plans {
+export class Plans {
   readonly #request: ProbeRequest;
-  readonly #key = `probe-${crypto.randomUUID()}`;
+  readonly #key: string;
   #isRotated = false;
   #cookie: string | undefined;
 
   constructor(request: ProbeRequest) {
     this.#request = request;
+    this.#key = request.key ?? `probe-${crypto.randomUUID()}`;
   }
 
   rotate(): void {
@@ -166,7 +169,7 @@ function median(values: readonly number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-async function limited<T>(work: Promise<T>, limitMs: number, text: string): Promise<T> {
+export async function limited<T>(work: Promise<T>, limitMs: number, text: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`${text} within ${limitMs / 1000} s`)), limitMs);

@@ -200,7 +200,8 @@ export class SessionChannel {
       case 'handed-over':
         session.directives = session.directives.filter((each) => each.id !== message.id);
         session.route = message.route ?? session.route;
-        this.#events.handedOver(session, message.id, message.moved);
+        // Already on the route it was to have, it has gone to the release alone: that is what was asked.
+        this.#events.handedOver(session, message.id, message.moved || message.error === undefined);
         return;
       case 'failure':
         if (session.hasFailed) return;
