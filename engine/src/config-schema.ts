@@ -57,6 +57,8 @@ export const speechEndpoint = z.strictObject({
   url: z.string().min(1),
   via: z.enum(['direct', 'relay']).default('direct'),
   headers: z.record(z.string(), headerValue).default({}),
+  /** What an hour of audio costs there, in speech.currency: for `crossfade report`. */
+  costPerHour: z.number().min(0).optional(),
 });
 
 /** 512MiB, 2GiB, 500MB → bytes. */
@@ -186,6 +188,7 @@ export const configShape = z.strictObject({
     .strictObject({
       endpoints: z.record(z.string(), speechEndpoint).default({}),
       routes: z.array(z.string()).default([]),
+      currency: z.string().min(1).max(10).default('USD'),
     })
     .prefault({}),
   rollout: z
@@ -238,7 +241,8 @@ export const configShape = z.strictObject({
       releases: z.int().min(2).default(10),
       logs: duration.prefault('14d'),
       journal: duration.prefault('90d'),
-      telemetry: duration.prefault('7d'),
+      /** Hourly counts of use, from which KPIs and reports are made. */
+      telemetry: duration.prefault('90d'),
       /** Free space under which people are warned. */
       diskLow: size.prefault('1GiB'),
     })

@@ -53,6 +53,13 @@ test('synthetic sessions go there and back, people notice nothing, and the recor
     ['drill', 'rolled-back', 2],
   );
   assert.deepEqual(environments.find(({ role }) => role === 'stable')!.release, 'r2');
+  const { routes } = await stage.client.usage(1);
+  const direct = routes.find(({ name }) => name === 'direct')!;
+  assert.ok(direct.audioHours > 0.001, `${direct.audioHours} h of audio`);
+  assert.match(
+    (await stage.cli('report')).stdout,
+    /direct .* h of audio .*no price: speech\.endpoints\.direct/,
+  );
   assert.match((await stage.cli('releases')).stdout, /r3.*a copy of r2 for a drill/);
 });
 

@@ -127,6 +127,7 @@ test('a release that is made while old ones are removed keeps its values', async
     ...{ host, stateFolder, sealed, controller },
     config: () => parseConfig(configText, 'crossfade.yaml'),
     journal: { foldable: async () => [], cut: async () => undefined },
+    usage: { forget: async () => undefined },
     tidyFolders: async () => made('r4'),
     log: (event, fields) => void troubles.push(event, fields),
   });

@@ -16,6 +16,7 @@ import {
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { kpiView, usageView, type KpiView, type UsageView } from './kpi.ts';
 import { readinessView, type ReadinessView } from './readiness.ts';
 import {
   releaseDetail,
@@ -77,6 +78,14 @@ export class ControlClient {
   /** What stands behind a go-live. */
   async readiness(): Promise<ReadinessView> {
     return readinessView.parse(await this.#call('GET', '/v1/readiness'));
+  }
+
+  async kpis(windowDays: number): Promise<KpiView> {
+    return kpiView.parse(await this.#call('GET', `/v1/kpi?days=${windowDays}`, undefined, 60_000));
+  }
+
+  async usage(windowDays: number): Promise<UsageView> {
+    return usageView.parse(await this.#call('GET', `/v1/usage?days=${windowDays}`));
   }
 
   async releases(): Promise<ReleaseView[]> {

@@ -17,6 +17,17 @@ export const errorKinds = [
 ] as const;
 export type ErrorKind = (typeof errorKinds)[number];
 
+/** Requests with or without a key whose path has this shape; the rest of many is `(others)`. */
+export const pathSample = z.object({
+  path: z.string(),
+  count: z.int(),
+  errors: z.int(),
+  /** Time to the whole answer head, ms: all together, and the longest. */
+  sumMs: z.number(),
+  maxMs: z.number(),
+});
+export type PathSample = z.infer<typeof pathSample>;
+
 export const environmentSample = z.object({
   environment: environmentName,
   release: z.string(),
@@ -37,6 +48,8 @@ export const environmentSample = z.object({
   units: z.array(z.string()),
   /** Distinct hashed cohort keys of this line that met an error: at most 2 000. */
   failedUnits: z.array(z.string()),
+  /** At most 50 and `(others)` a line. */
+  paths: z.array(pathSample).optional(),
   sessions: z.object({ started: z.int(), failed: z.int(), ended: z.int(), active: z.int() }),
   leases: z.object({ requests: z.int(), upgraded: z.int() }),
 });
@@ -49,8 +62,13 @@ export const sampleFrame = z.object({
   epoch: z.int(),
   version: z.int(),
   service: z.string(),
-  /** Voice sessions by speech route: live now, and those that met their first failure since the last line. */
-  routes: z.array(z.object({ route: z.string(), active: z.int(), failed: z.int() })).optional(),
+  /**
+   * Voice sessions by speech route: live now, those that met their first failure since the last line, and the
+   * seconds of audio that clients say they captured on it since.
+   */
+  routes: z
+    .array(z.object({ route: z.string(), active: z.int(), failed: z.int(), audioS: z.number().optional() }))
+    .optional(),
   environments: z.array(environmentSample),
 });
 export type SampleFrame = z.infer<typeof sampleFrame>;

@@ -7,6 +7,7 @@ type Done = (code: ExitCode) => void;
 
 // Loaded by whoever needs them: a rollback must not wait for parsers and load generators.
 const backup = () => import('./backup.ts');
+const figures = () => import('./kpi.ts');
 const migrate = () => import('./migrate.ts');
 const workflow = () => import('./workflow.ts');
 
@@ -17,6 +18,7 @@ export function addProject(program: Command, done: Done): void {
   addBackup(program, done);
   addMigrate(program, done);
   addWorkflow(program, done);
+  addFigures(program, done);
 }
 
 function addValidate(program: Command, done: Done): void {
@@ -168,6 +170,26 @@ function addMigrate(program: Command, done: Done): void {
         done(await (await migrate())[run](command.optsWithGlobals())),
       );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
+}
+
+function addFigures(program: Command, done: Done): void {
+  program
+    .command('kpi')
+    .description('deployment and service KPIs and the DORA figures, from the record')
+    .option('--days <number>', 'length of the window; compared with as long before', '30')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExit: 1 where a target is missed.\nExample:\n  crossfade kpi --days 7\n')
+    .action(async (_options, command: Command) =>
+      done(await (await figures()).kpi(command.optsWithGlobals())),
+    );
+  program
+    .command('report')
+    .description('slowest paths, releases, speech routes and what they cost, from real use')
+    .option('--days <number>', 'length of the window', '30')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) =>
+      done(await (await figures()).report(command.optsWithGlobals())),
+    );
 }
 
 function addWorkflow(program: Command, done: Done): void {

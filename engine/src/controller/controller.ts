@@ -30,6 +30,8 @@ export type ControllerOptions = ControllerParts & {
   readonly log: (event: string, fields: Record<string, unknown>) => void;
   /** The freezes of the configuration that are in force at a wall time (ms). */
   readonly freezesAt: (at: number) => readonly Freeze[];
+  /** Hears what the gateway measured, after the guards. */
+  readonly observe?: Watch['observe'];
 };
 
 export type Submitted = { readonly kind: 'accepted'; readonly position: number } | Refusal;
@@ -132,13 +134,8 @@ export class Controller {
    */
   submit(event: Event): Promise<Submitted> {
     if (isVerb(event) && this.#waiting >= mailboxLimit) {
-      const hint = 'try again in a moment';
-      return Promise.resolve({
-        kind: 'refused',
-        code: 'refused',
-        text: `${mailboxLimit} events are waiting`,
-        hint,
-      });
+      const text = `${mailboxLimit} events are waiting`;
+      return Promise.resolve({ kind: 'refused', code: 'refused', text, hint: 'try again in a moment' });
     }
     this.#waiting++;
     const turn = this.#tail.then(() => this.#take(event));
@@ -246,7 +243,10 @@ export class Controller {
     while (!signal.aborted) {
       try {
         await this.#greetGateway();
-        await this.#options.gateway.samples((frame) => this.#watch.observe(frame), signal);
+        await this.#options.gateway.samples((frame) => {
+          this.#watch.observe(frame);
+          this.#options.observe?.(frame);
+        }, signal);
       } catch (error) {
         if (!signal.aborted) this.#options.log('samples-interrupted', { text: errorText(error) });
       }

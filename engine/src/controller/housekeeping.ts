@@ -23,6 +23,7 @@ export type HousekeepingWorld = {
     /** Forgets every row before this position. */
     cut(position: number): Promise<void>;
   };
+  readonly usage: { forget(beforeMs: number): Promise<void> };
   readonly tidyFolders: (isKept: (release: string) => boolean) => Promise<void>;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
 };
@@ -57,6 +58,7 @@ export class Housekeeping {
     if (now - this.#slowAt >= (wasLow ? slowEveryWhenLowMs : slowEveryMs)) {
       this.#slowAt = now;
       await this.#part('logs', () => this.#removeLogs(retention));
+      await this.#part('usage', () => this.#world.usage.forget(host.clock.now() - retention.telemetry));
       await this.#part('journal', () => this.#fold(host.clock.now() - retention.journal));
     }
     this.#warnings = [...this.#diskWarning(retention.diskLow), ...this.#lostValues()];

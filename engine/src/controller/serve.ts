@@ -1,9 +1,8 @@
 // The controller's process: wires configuration, journal, drivers and the gateway's socket together,
 // listens on the unix socket and the control address, and prints one JSON line when it decides. SIGTERM
 // ends it and leaves what it started running; POST /v1/shutdown ends that too.
-import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Server as SecureServer } from 'node:https';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
@@ -35,6 +34,8 @@ import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { holdFolder, openStateFile } from './state-file.ts';
+import { freeSocket, gatewayKeyOf } from './state-folder.ts';
+import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
 
 const log = pino({ base: { part: 'controller' } }, pino.destination(2));
@@ -48,15 +49,21 @@ export async function serveController(folder: string): Promise<void> {
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
-  const tidying = repeat(() => housekeeping.look(), 30_000);
+  const { usage } = parts;
+  const rounds = [
+    repeat(() => housekeeping.look(), 30_000),
+    repeat(() => usage.flush(), 30_000),
+    repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
+  ];
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
-    tidying.end();
+    for (const each of rounds) each.end();
     endWatch();
     for (const server of servers) server.close();
     for (const server of servers) server.closeAllConnections();
     void controller
       .stop()
+      .then(() => usage.flush())
       .then(() => audit.close())
       .then(() => journal.close())
       .then(() => hold[Symbol.dispose]())
@@ -95,6 +102,7 @@ type Parts = {
   readonly tokens: Tokens;
   readonly workloads: Workloads;
   readonly audit: Audit;
+  readonly usage: UsageRecord;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -117,6 +125,7 @@ async function assemble(folder: string): Promise<Parts> {
   const tokens = await Tokens.open(store, host, config.service, logTo);
   const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
+  const usage = new UsageRecord(store, logTo);
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
   const drivers = {
@@ -146,9 +155,11 @@ async function assemble(folder: string): Promise<Parts> {
     freezesAt: (at) => windowsAt(applied.current.freezes, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
+    observe: (frame) => usage.observe(frame, controller.clock.now()),
   });
   return {
     ...{
+      usage,
       host,
       applied,
       stateFolder,
@@ -166,8 +177,19 @@ async function assemble(folder: string): Promise<Parts> {
 }
 
 function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {
-  const { host, applied, stateFolder, journal, tokens, workloads, audit, gateway, sealed, controller } =
-    parts;
+  const {
+    host,
+    applied,
+    stateFolder,
+    journal,
+    tokens,
+    workloads,
+    audit,
+    gateway,
+    sealed,
+    controller,
+    usage,
+  } = parts;
   const address = applied.current.listen.control;
   const names = (): readonly string[] => applied.current.listen.names;
   const tokenPath = join(stateFolder, 'token');
@@ -183,6 +205,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     door,
     tokens,
     audit,
+    usage,
     checkRecords: async () => {
       const first = await journal.first();
       const archived = first && archiveBrokenAt(host.files, join(stateFolder, 'archive'), first);
@@ -233,9 +256,9 @@ function say(line: Record<string, unknown>): void {
 }
 
 function housekeepingOf(parts: Parts): Housekeeping {
-  const { host, stateFolder, sealed, controller, journal, drivers } = parts;
+  const { host, stateFolder, sealed, controller, journal, usage, drivers } = parts;
   return new Housekeeping({
-    ...{ host, stateFolder, sealed, controller, journal },
+    ...{ host, stateFolder, sealed, controller, journal, usage },
     config: () => parts.applied.current,
     tidyFolders: (keep) => drivers.process.tidy(keep),
     log: (event, fields) => log.warn(fields, event),
@@ -257,32 +280,6 @@ function repeat(work: () => Promise<void>, pauseMs: number): { end(): void } {
       clearTimeout(timer);
     },
   };
-}
-
-/** The gateway makes the key; it starts beside us. */
-async function gatewayKeyOf(path: string): Promise<string> {
-  for (let turn = 0; turn < 200; turn++) {
-    const key = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
-    if (key !== '') return key;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new CrossfadeError('state-folder', `${path} was not made by the gateway`, 'is the gateway running?');
-}
-
-/** Removes a socket that nobody answers on; refuses when somebody does. */
-async function freeSocket(path: string): Promise<void> {
-  if (!existsSync(path)) return;
-  const isAnswered = await new Promise<boolean>((resolve) => {
-    const socket = connect(path, () => (socket.destroy(), resolve(true)));
-    socket.on('error', () => resolve(false));
-  });
-  if (isAnswered)
-    throw new CrossfadeError(
-      'already-running',
-      `a controller answers on ${path}`,
-      '`crossfade status` shows it',
-    );
-  unlinkSync(path);
 }
 
 if (import.meta.main) {

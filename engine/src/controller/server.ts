@@ -21,6 +21,7 @@ import {
 } from '../api/control.ts';
 import { actorText, type AuditCheck } from '../api/audit.ts';
 import { mayDo, type Action } from '../api/roles.ts';
+import { days } from '../api/kpi.ts';
 import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
@@ -58,9 +59,10 @@ import {
 import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
+import { kpiViewOf, usageViewOf, type UsageWorld } from './usage-views.ts';
 import { statusOf } from './views.ts';
 
-export type ServerWorld = VerbWorld &
+export type ServerWorld = UsageWorld &
   AdmissionWorld &
   ApplyWorld &
   StreamWorld & {
@@ -166,6 +168,9 @@ function addViews(world: ServerWorld, app: App): void {
     const { release, instance, lines } = logRequest.parse(context.req.query());
     return context.json({ files: logFiles(world.host.files, world.logFolder, { release, instance, lines }) });
   });
+  const windowOf = (context: Context): number => days.parse(context.req.query('days'));
+  app.get('/v1/kpi', async (context) => context.json(await kpiViewOf(world, windowOf(context))));
+  app.get('/v1/usage', async (context) => context.json(await usageViewOf(world, windowOf(context))));
   app.get('/v1/readiness', (context) => context.json(readinessOf(world)));
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
   app.get('/v1/releases/:id', (context) => context.json(releaseDetailOf(world, context.req.param('id'))));

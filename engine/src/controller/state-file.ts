@@ -6,6 +6,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type Generated } from 'kysely';
 import { CrossfadeError, errorText } from '../errors.ts';
+import type { UsageRow } from './usage-record.ts';
 
 export type Tables = {
   events: { position: Generated<number>; at: number; kind: string; body: string; hash: string };
@@ -25,6 +26,8 @@ export type Tables = {
   };
   /** OIDC tokens of workloads that were shown, until they have ended (wall ms). */
   spentTokens: { jti: string; until: number };
+  /** Hourly counts of use; see usage-record.ts. */
+  usage: UsageRow;
   audit: { id: Generated<number>; at: number; body: string; previous: string; hash: string };
 };
 
@@ -45,6 +48,10 @@ const migrations = [
      previous TEXT NOT NULL, hash TEXT NOT NULL);
    CREATE INDEX audit_at ON audit (at);`,
   `CREATE TABLE spentTokens (jti TEXT PRIMARY KEY, until INTEGER NOT NULL);`,
+  `CREATE TABLE usage (
+     hour INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, release TEXT NOT NULL, count REAL NOT NULL,
+     failed REAL NOT NULL, timed REAL NOT NULL, sumMs REAL NOT NULL, maxMs REAL NOT NULL,
+     PRIMARY KEY (hour, kind, name, release));`,
 ] as const;
 
 export const schemaVersion = migrations.length;

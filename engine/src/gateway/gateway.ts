@@ -18,6 +18,7 @@ import { Lease } from './egress/lease.ts';
 import { clientSide, type ClientSide } from './ingress/client-side.ts';
 import { sendRefusal } from './ingress/own-answer.ts';
 import { readRequestHead, refuse, type Refusal, type RequestHead } from './ingress/request-head.ts';
+import { pathShape } from './path-shape.ts';
 import { isGenuine, keepsCookies, markOf, readMark, type ReleaseMark } from './release-mark.ts';
 import { deriveSecret } from './secret.ts';
 import {
@@ -109,7 +110,8 @@ export class Gateway {
     const way = this.#wayOf(request, head, client);
     if (way.kind === 'refusal') return sendRefusal(response, way);
     const { arm, key, isProbe, additions } = way;
-    const lease = new Lease({ arm, key, isMeasured: !isProbe, isUpgrade: ahead !== undefined });
+    const isUpgrade = ahead !== undefined;
+    const lease = new Lease({ arm, key, isMeasured: !isProbe, isUpgrade, path: pathShape(head.target) });
     new Forward({ request, response, head, client, lease, additions, ...(ahead && { ahead }) }).start();
   }
 

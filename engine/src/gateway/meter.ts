@@ -4,12 +4,14 @@
 // frame; while nobody listens, the last 5 s are kept and what is older is dropped.
 import { hash } from 'node:crypto';
 import type { EnvironmentName, Leases } from '../api/route-table.ts';
-import type { EnvironmentSample, ErrorKind, SampleFrame } from '../api/samples.ts';
+import type { EnvironmentSample, ErrorKind, PathSample, SampleFrame } from '../api/samples.ts';
 
 export const frameMs = 200;
 const backlogFrames = 5_000 / frameMs;
 const latencyLimit = 200;
 const unitLimit = 2_000;
+const pathLimit = 50;
+const otherPaths = '(others)';
 
 export type ArmName = EnvironmentSample['arm'];
 type SessionCount = 'started' | 'failed' | 'ended';
@@ -36,6 +38,7 @@ export class ArmMeter {
   #latenciesSeen = 0;
   #keys = new Set<string>();
   #failedKeys = new Set<string>();
+  #paths = new Map<string, PathSample>();
   #sessions = { started: 0, failed: 0, ended: 0 };
 
   /** `random`: uniform in [0, 1). */
@@ -71,13 +74,28 @@ export class ArmMeter {
     this.#clientGone++;
   }
 
+  /** An answer head came for a path of this shape, with a key or without. */
+  path(shape: string, latencyMs: number, isError: boolean): void {
+    const isKnown = this.#paths.has(shape) || this.#paths.size < pathLimit;
+    const path = isKnown ? shape : otherPaths;
+    const { count, errors, sumMs, maxMs } = this.#paths.get(path) ?? nothing;
+    this.#paths.set(path, {
+      path,
+      count: count + 1,
+      errors: errors + (isError ? 1 : 0),
+      sumMs: sumMs + latencyMs,
+      maxMs: Math.max(maxMs, latencyMs),
+    });
+  }
+
   session(what: SessionCount): void {
     this.#sessions[what]++;
   }
 
   get isEmpty(): boolean {
     const { started, failed, ended } = this.#sessions;
-    return this.#requests + this.#keyless + this.#clientGone + started + failed + ended === 0;
+    const count = this.#requests + this.#keyless + this.#clientGone + this.#paths.size;
+    return count + started + failed + ended === 0;
   }
 
   take(unitOf: (key: string) => string, active: number, leases: Leases): EnvironmentSample {
@@ -94,6 +112,7 @@ export class ArmMeter {
       latenciesMs: this.#latenciesMs,
       units: [...this.#keys].map(unitOf),
       failedUnits: [...this.#failedKeys].map(unitOf),
+      ...(this.#paths.size > 0 && { paths: [...this.#paths.values()] }),
       sessions: { ...this.#sessions, active },
       leases: { ...leases },
     };
@@ -119,9 +138,12 @@ export class ArmMeter {
     this.#latenciesMs = [];
     this.#keys = new Set();
     this.#failedKeys = new Set();
+    this.#paths = new Map();
     this.#sessions = { started: 0, failed: 0, ended: 0 };
   }
 }
+
+const nothing = { count: 0, errors: 0, sumMs: 0, maxMs: 0 };
 
 /** What a frame shows beside the counts. */
 export type Gauges = {
@@ -140,6 +162,7 @@ export class Meter {
   readonly #listeners = new Set<FrameListener>();
   #backlog: SampleFrame[] = [];
   #failedRoutes = new Map<string, number>();
+  #audioS = new Map<string, number>();
   #version = { epoch: 0, version: 0 };
   #gauges: Gauges = {
     leases: () => ({ requests: 0, upgraded: 0 }),
@@ -169,6 +192,11 @@ export class Meter {
   /** A voice session met its first failure on this speech route. */
   routeFailed(route: string): void {
     this.#failedRoutes.set(route, (this.#failedRoutes.get(route) ?? 0) + 1);
+  }
+
+  /** A client says that it captured so much more audio on this speech route. */
+  captured(route: string, audioS: number): void {
+    this.#audioS.set(route, (this.#audioS.get(route) ?? 0) + audioS);
   }
 
   /** A new table is in force. What was counted under the old one is cut off first (M1). */
@@ -208,10 +236,15 @@ export class Meter {
   }
 
   #takeRoutes(): NonNullable<SampleFrame['routes']> {
-    const [active, failed] = [this.#gauges.activeByRoute(), this.#failedRoutes];
+    const [active, failed, audio] = [this.#gauges.activeByRoute(), this.#failedRoutes, this.#audioS];
     this.#failedRoutes = new Map();
-    const names = new Set([...Object.keys(active), ...failed.keys()]);
-    return [...names].map((route) => ({ route, active: active[route] ?? 0, failed: failed.get(route) ?? 0 }));
+    this.#audioS = new Map();
+    const names = new Set([...Object.keys(active), ...failed.keys(), ...audio.keys()]);
+    return [...names].map((route) => {
+      const audioS = audio.get(route);
+      const counts = { active: active[route] ?? 0, failed: failed.get(route) ?? 0 };
+      return { route, ...counts, ...(audioS !== undefined && { audioS }) };
+    });
   }
 
   #take(arm: ArmMeter): EnvironmentSample {

@@ -136,7 +136,15 @@ const safeHeaders = {
 
 export const workloadPath = '/login/workload';
 
-const reads = new Set(['/v1/status', '/v1/releases', '/v1/events', '/v1/diff', '/v1/readiness']);
+const reads = new Set([
+  '/v1/status',
+  '/v1/releases',
+  '/v1/events',
+  '/v1/diff',
+  '/v1/readiness',
+  '/v1/kpi',
+  '/v1/usage',
+]);
 
 /** What a request asks for; undefined for what is not there. */
 export function actionOf(method: string, path: string): Action | undefined {

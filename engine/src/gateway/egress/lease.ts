@@ -10,6 +10,8 @@ export type Claim = {
   readonly key: string | undefined;
   readonly isMeasured: boolean;
   readonly isUpgrade: boolean;
+  /** The shape of the path: what stands in reports. */
+  readonly path: string;
 };
 
 export class Lease {
@@ -17,6 +19,7 @@ export class Lease {
   readonly #key: string | undefined;
   readonly #isMeasured: boolean;
   readonly #isUpgrade: boolean;
+  readonly #path: string;
   readonly #startedMs = performance.now();
   #upstream: Upstream | undefined;
   #isHeld = true;
@@ -27,6 +30,7 @@ export class Lease {
     this.#key = claim.key;
     this.#isMeasured = claim.isMeasured;
     this.#isUpgrade = claim.isUpgrade;
+    this.#path = claim.path;
     claim.arm.leases[claim.isUpgrade ? 'upgraded' : 'requests']++;
     claim.arm.meter.held++;
   }
@@ -41,9 +45,10 @@ export class Lease {
   answered(status: number): void {
     const error = this.#errorOf(status);
     if (error) this.#hasError = true;
-    if (this.#isMeasured) {
-      this.arm.meter.answered(this.#key, status, performance.now() - this.#startedMs, error);
-    }
+    if (!this.#isMeasured) return;
+    const latencyMs = performance.now() - this.#startedMs;
+    this.arm.meter.answered(this.#key, status, latencyMs, error);
+    this.arm.meter.path(this.#path, latencyMs, error !== undefined);
   }
 
   failed(kind: ErrorKind): void {

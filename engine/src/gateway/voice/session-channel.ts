@@ -50,6 +50,8 @@ export type ChannelEvents = {
   resumed(session: LiveSession): void;
   failed(session: LiveSession, route: string | undefined): void;
   ended(session: LiveSession): void;
+  /** It captured so many more samples since its last telemetry. */
+  captured(session: LiveSession, samples: number): void;
   handedOver(session: LiveSession, id: string, hasMoved: boolean): void;
 };
 
@@ -191,12 +193,14 @@ export class SessionChannel {
         session.claim = claim;
         return this.#events.resumed(session);
       }
-      case 'telemetry':
+      case 'telemetry': {
         session.telemetry = message;
         session.route = message.route ?? session.route;
-        session.isHeard = (message.capturedSamples ?? 0) > session.capturedSamples;
+        const fresh = (message.capturedSamples ?? 0) - session.capturedSamples;
+        session.isHeard = fresh > 0;
         session.capturedSamples = message.capturedSamples ?? 0;
-        return;
+        return this.#events.captured(session, Math.max(0, fresh));
+      }
       case 'handed-over':
         session.directives = session.directives.filter((each) => each.id !== message.id);
         session.route = message.route ?? session.route;

@@ -25,6 +25,9 @@ import { armWithRelease, planRequest, planSession } from './session-plan.ts';
 
 const planBodyBytes = 64 * 1024;
 const listedSessions = 1_000;
+const rateHz = 16_000;
+/** More audio than this between two telemetries is nothing that a session captured. */
+const longestGapS = 600;
 
 export type VoiceParts = {
   readonly host: Host;
@@ -62,6 +65,10 @@ export class Voice implements OwnPaths {
       ended: (session) => {
         this.#meterOf(session)?.session('ended');
         this.#handovers.forget(session.id);
+      },
+      captured: ({ route }, samples) => {
+        if (route !== undefined && samples > 0 && this.#isRoute(route))
+          parts.meter.captured(route, Math.min(samples / rateHz, longestGapS));
       },
       handedOver: (session, id, hasMoved) => this.#handovers.answered(id, session.id, hasMoved),
     });
