@@ -278,6 +278,20 @@ export const configShape = z.strictObject({
       pageLoad: duration.prefault('5s'),
     })
     .prefault({}),
+  /** What must be right before a go-live. */
+  preflight: z
+    .strictObject({
+      /** Commands that must end well; what package.json has no script for is told as unknown. */
+      tests: z
+        .array(z.string().min(1))
+        .max(20)
+        .default(['npm test', 'npm run test:integration', 'npm run test:migration']),
+      /** Of each command. */
+      timeout: duration.prefault('20m'),
+      backupWithin: duration.prefault('24h'),
+      rehearsedWithin: duration.prefault('7d'),
+    })
+    .prefault({}),
   backup: z
     .strictObject({
       target: backupTarget.default({ folder: '.crossfade/backups' }),

@@ -25,7 +25,8 @@ const { PORT, CROSSFADE_RELEASE: release, CROSSFADE_INSTANCE: instance } = proce
 const failShare = Number(process.env.FAIL_SHARE ?? FAIL);
 let count = 0;
 const server = createServer((request, response) => {
-  if (request.url === '/api/health') return response.end(JSON.stringify({ release, instance }));
+  if (request.url === '/api/health')
+    return response.setHeader('cache-control', 'no-store').end(JSON.stringify({ release, instance }));
   const isFailing = existsSync(process.env.FAIL_FILE ?? '') || (count++ % 100) < failShare * 100;
   response.statusCode = isFailing ? 500 : 200;
   response.end('hello from ' + release);

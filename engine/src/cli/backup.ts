@@ -37,7 +37,7 @@ export type RestoreOptions = PlaceOptions & {
 export type PruneOptions = GlobalOptions & { readonly apply?: boolean };
 
 export function create(options: CreateOptions): Promise<ExitCode> {
-  return withStore(options, 'backup create', async ({ found, store }) => {
+  return withStore<ExitCode>(options, 'backup create', async ({ found, store }) => {
     const known = await liveState(found);
     const secret = options.includeSecrets ? sealSecret(found) : undefined;
     const made = await createBackup({
@@ -60,7 +60,7 @@ export function create(options: CreateOptions): Promise<ExitCode> {
 }
 
 export function list(options: PlaceOptions): Promise<ExitCode> {
-  return withStore(options, 'backup list', async ({ store, scratch }) => {
+  return withStore<ExitCode>(options, 'backup list', async ({ store, scratch }) => {
     const { backups, damaged } = await storedBackups(store, scratch);
     for (const id of damaged) say(`${id}: its manifest is not as it was written`);
     if (options.json) printJson({ target: store.name, backups: backups.map(viewOf), damaged });
@@ -71,7 +71,7 @@ export function list(options: PlaceOptions): Promise<ExitCode> {
 }
 
 export function verify(id: string | undefined, options: PlaceOptions): Promise<ExitCode> {
-  return withStore(options, 'backup verify', async ({ found, store, scratch }) => {
+  return withStore<ExitCode>(options, 'backup verify', async ({ found, store, scratch }) => {
     const { manifest } = await findBackup(store, id, scratch);
     const result = await verifyBackup(store, manifest, found.folder);
     // Of a backup from elsewhere, or of another service, no deploy here is safer.
@@ -91,7 +91,7 @@ export function verify(id: string | undefined, options: PlaceOptions): Promise<E
 }
 
 export function restore(id: string | undefined, options: RestoreOptions): Promise<ExitCode> {
-  return withStore(options, 'backup restore', async ({ found, store, scratch }) => {
+  return withStore<ExitCode>(options, 'backup restore', async ({ found, store, scratch }) => {
     const { manifest } = await findBackup(store, id, scratch);
     const folder = options.to === undefined ? found.folder : resolve(options.to);
     const hasData = options.data !== false;
@@ -129,7 +129,18 @@ export function restore(id: string | undefined, options: RestoreOptions): Promis
   });
 }
 
-export function prune(options: PruneOptions): Promise<ExitCode> {
+export async function prune(options: PruneOptions): Promise<ExitCode> {
+  const isDryRun = options.apply !== true;
+  const decisions = await pruneBackups(options, !isDryRun);
+  if (options.json) printJson({ isDryRun, decisions });
+  else for (const { id, isKept, why } of decisions) print(row([isKept ? 'keep  ' : 'remove', id, why]));
+  if (isDryRun && decisions.some(({ isKept }) => !isKept))
+    say('next: `crossfade backup prune --apply` removes them');
+  return 0;
+}
+
+/** Which backups stay and why; `isApplied` removes the others. */
+export function pruneBackups(options: GlobalOptions, isApplied: boolean) {
   return withStore(options, 'backup prune', async ({ found, store, scratch }) => {
     const { backups: stored, damaged } = await storedBackups(store, scratch);
     for (const id of damaged) say(`${id}: its manifest is not as it was written; it is left alone`);
@@ -141,23 +152,18 @@ export function prune(options: PruneOptions): Promise<ExitCode> {
       isVerified: verified?.verdict === 'pass',
     }));
     const decisions = pruned(backups, found.config.backup.keep, Date.now(), inWindow);
-    if (options.apply) for (const { id, isKept } of decisions) if (!isKept) await removeBackup(store, id);
-    const isDryRun = options.apply !== true;
-    if (options.json) printJson({ isDryRun, decisions });
-    else for (const { id, isKept, why } of decisions) print(row([isKept ? 'keep  ' : 'remove', id, why]));
-    if (isDryRun && decisions.some(({ isKept }) => !isKept))
-      say('next: `crossfade backup prune --apply` removes them');
-    return 0;
+    if (isApplied) for (const { id, isKept } of decisions) if (!isKept) await removeBackup(store, id);
+    return decisions;
   });
 }
 
 type At = { readonly found: Project; readonly store: BackupStore; readonly scratch: string };
 
-async function withStore(
+async function withStore<T>(
   options: PlaceOptions,
   command: string,
-  work: (at: At) => Promise<ExitCode>,
-): Promise<ExitCode> {
+  work: (at: At) => Promise<T>,
+): Promise<T> {
   const found = options.from === undefined ? localProject(options, command) : bareFolder(options);
   const scratch = mkdtempSync(join(tmpdir(), 'crossfade-backup-'));
   try {

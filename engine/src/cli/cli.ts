@@ -11,6 +11,7 @@ import { deploy, percentOf } from './deploy.ts';
 import { addGates, fenceOf, forwardOf, type ForwardOptions } from './gates.ts';
 import { dashboard } from './dashboard.ts';
 import { doctor } from './doctor.ts';
+import { addGoLive } from './golive-commands.ts';
 import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { plan } from './plan.ts';
@@ -65,6 +66,7 @@ export function commandTable(done: Done): Command {
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
   addProject(program, done);
+  addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });
   addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);
   return program;

@@ -26,6 +26,15 @@ export async function deploy(
   percent: string | undefined,
   options: DeployOptions,
 ): Promise<ExitCode> {
+  return runVerb('deploy', await deployRequestOf(way, percent, options), options, true);
+}
+
+/** What is asked of the controller; throws `usage`. */
+export async function deployRequestOf(
+  way: string,
+  percent: string | undefined,
+  options: DeployOptions,
+): Promise<object> {
   if (way !== 'full' && way !== 'canary') {
     throw new CrossfadeError(
       'usage',
@@ -41,7 +50,7 @@ export async function deploy(
     );
   }
   const { ref, path, release, routes, allowDirty, irreversible, sessions, cutAfter, supersede } = options;
-  const request = {
+  return {
     way,
     percent: way === 'canary' ? percentOf(percent ?? '10') : undefined,
     ref,
@@ -59,7 +68,6 @@ export async function deploy(
     ...forwardOf(options),
     cutAfterMs: cutAfter === undefined ? undefined : cutAfterOf(cutAfter),
   };
-  return runVerb('deploy', request, options, true);
 }
 
 /** 1–100, with or without the sign. */

@@ -7,18 +7,15 @@ type Done = (code: ExitCode) => void;
 
 // Loaded by whoever needs them: a rollback must not wait for parsers and load generators.
 const backup = () => import('./backup.ts');
-const figures = () => import('./kpi.ts');
 const migrate = () => import('./migrate.ts');
 const workflow = () => import('./workflow.ts');
 
 export function addProject(program: Command, done: Done): void {
   addValidate(program, done);
   addProbe(program, done);
-  addDrill(program, done);
   addBackup(program, done);
   addMigrate(program, done);
   addWorkflow(program, done);
-  addFigures(program, done);
 }
 
 function addValidate(program: Command, done: Done): void {
@@ -58,24 +55,6 @@ function addProbe(program: Command, done: Done): void {
     .action(async (url: string | undefined, _options, command: Command) =>
       done(await (await import('./probe.ts')).probe(url, command.optsWithGlobals())),
     );
-}
-
-function addDrill(program: Command, done: Done): void {
-  const group = program.command('drill').description('rehearse on the running service, with nobody in it');
-  group
-    .command('rollback [url]')
-    .description('a copy of what serves, synthetic sessions alone, and back: measured and recorded')
-    .option('--sessions <count>', 'synthetic sessions that talk meanwhile, 0 to 20', '3')
-    .option('--dry-run', 'show what would happen and change nothing')
-    .option('--json', 'print JSON')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  crossfade drill rollback\n  crossfade drill rollback --sessions 5\n',
-    )
-    .action(async (url: string | undefined, _options, command: Command) =>
-      done(await (await import('./drill.ts')).drillRollback(url, command.optsWithGlobals())),
-    );
-  for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 
 function addBackup(program: Command, done: Done): void {
@@ -170,26 +149,6 @@ function addMigrate(program: Command, done: Done): void {
         done(await (await migrate())[run](command.optsWithGlobals())),
       );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
-}
-
-function addFigures(program: Command, done: Done): void {
-  program
-    .command('kpi')
-    .description('deployment and service KPIs and the DORA figures, from the record')
-    .option('--days <number>', 'length of the window; compared with as long before', '30')
-    .option('--json', 'print JSON')
-    .addHelpText('after', '\nExit: 1 where a target is missed.\nExample:\n  crossfade kpi --days 7\n')
-    .action(async (_options, command: Command) =>
-      done(await (await figures()).kpi(command.optsWithGlobals())),
-    );
-  program
-    .command('report')
-    .description('slowest paths, releases, speech routes and what they cost, from real use')
-    .option('--days <number>', 'length of the window', '30')
-    .option('--json', 'print JSON')
-    .action(async (_options, command: Command) =>
-      done(await (await figures()).report(command.optsWithGlobals())),
-    );
 }
 
 function addWorkflow(program: Command, done: Done): void {

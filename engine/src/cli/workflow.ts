@@ -3,12 +3,14 @@
 // is there, so the same commands run anywhere.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
+import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { workflowPath, workflowText, type PackageTool } from '../workflow/workflow-file.ts';
 import { workflowPlan } from '../workflow/workflow-plan.ts';
 import { workflowReport } from '../workflow/workflow-report.ts';
-import { findFolder, project, type GlobalOptions } from './connection.ts';
+import type { Config } from '../config.ts';
+import { findFolder, project, type GlobalOptions, type Project } from './connection.ts';
 import { print, printJson, say } from './render.ts';
+import { tellSlack } from './slack.ts';
 
 export type GenerateOptions = GlobalOptions & {
   readonly dryRun?: boolean;
@@ -16,13 +18,10 @@ export type GenerateOptions = GlobalOptions & {
   readonly force?: boolean;
 };
 
-const slackMs = 10_000;
-
 export async function generateWorkflow(options: GenerateOptions): Promise<ExitCode> {
   const folder = findFolder(options) ?? resolve(options.folder ?? '.');
   const destinations = existsSync(join(folder, 'crossfade.yaml')) ? project(options).config.destinations : {};
-  const hasStaging = destinations['staging'] !== undefined || destinations['production'] === undefined;
-  const text = workflowText({ manager: managerOf(folder), hasStaging });
+  const text = madeText(folder, destinations);
   const path = join(folder, workflowPath);
   const present = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
   if (options.dryRun) {
@@ -41,6 +40,16 @@ export async function generateWorkflow(options: GenerateOptions): Promise<ExitCo
   for (const name of missing) say(`lacks      destinations.${name} in crossfade.yaml`);
   say('next: commit it; make the environments and variables that its first lines name');
   return 0;
+}
+
+function madeText(folder: string, destinations: Config['destinations']): string {
+  const hasStaging = destinations['staging'] !== undefined || destinations['production'] === undefined;
+  return workflowText({ manager: managerOf(folder), hasStaging });
+}
+
+/** Whether the workflow of this folder is as it would be made now. */
+export function isWorkflowCurrent({ folder, config }: Project): boolean {
+  return readFileSync(join(folder, workflowPath), 'utf8') === madeText(folder, config.destinations);
 }
 
 function checked(present: string | undefined, text: string): ExitCode {
@@ -78,8 +87,9 @@ export async function reportWorkflow(options: GlobalOptions): Promise<ExitCode> 
   const { sentence, isGood, table } = workflowReport(process.env['NEEDS'] ?? '');
   appendTo('GITHUB_STEP_SUMMARY', `## ${sentence}\n\n${table}\n`);
   const told = await tellSlack(`${isGood ? '✅' : '🛑'} ${runName()}: ${sentence}`);
-  if (options.json) printJson({ sentence, isGood, slack: told });
-  else print(`${sentence}\nSlack: ${told}`);
+  if (told.kind === 'failed') warn(told.text);
+  if (options.json) printJson({ sentence, isGood, slack: told.text });
+  else print(`${sentence}\nSlack: ${told.text}`);
   return 0;
 }
 
@@ -89,28 +99,8 @@ function runName(): string {
   return `<${server ?? 'https://github.com'}/${repository}/actions/runs/${run ?? ''}|${repository}>`;
 }
 
-async function tellSlack(text: string): Promise<string> {
-  const url = process.env['SLACK_WEBHOOK_URL']?.trim();
-  if (!url) return 'not told, there is no SLACK_WEBHOOK_URL';
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text }),
-      signal: AbortSignal.timeout(slackMs),
-      redirect: 'error',
-    });
-    if (answer.ok) return 'told';
-    return warned(`not told, status ${answer.status}`);
-  } catch (error) {
-    // The address holds a credential, and an error may quote it.
-    return warned(`not told: ${errorText(error).replaceAll(url, 'the webhook')}`);
-  }
-}
-
-function warned(text: string): string {
+function warn(text: string): void {
   if (process.env['GITHUB_ACTIONS'] === 'true') print(`::warning title=Slack::${text}`);
-  return text;
 }
 
 /** Does nothing outside of a job. */

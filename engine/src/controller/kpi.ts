@@ -1,7 +1,7 @@
 // KPIs from the record: rollouts of the state, and hours of the usage record. Pure. P1 what has no data is
 // unknown, never good. P2 a drill is no deployment and no failure. P3 time that steps hold, or that people
-// were waited for, is no deployment time. The DORA figures as in dora.dev: deployment frequency, lead time for
-// changes, change failure rate, time to restore.
+// were waited for, is no deployment time. The DORA figures as in dora.dev: deployment frequency, lead time
+// for changes, change failure rate, time to restore.
 import type { Kpi } from '../api/kpi.ts';
 import type { Rollout, State } from '../rollout/rollout.ts';
 import type { UsageRow } from './usage-record.ts';
