@@ -1,9 +1,10 @@
-// An app with everything a backup is for: history, changes that are not committed, links, environment values
-// and a database that is written to.
+// The voice example with everything a backup is for: history, changes that are not committed, links,
+// environment values and a database that is written to.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,6 +20,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { CliResult } from './stage.ts';
 
 export const sealKey = 'a key of more than sixteen characters';
+const example = new URL('../../examples/voice', import.meta.url).pathname;
 const bin = new URL('../bin/crossfade.mjs', import.meta.url).pathname;
 
 export type BackupApp = Disposable & {
@@ -57,6 +59,7 @@ export function makeBackupApp(config: string): BackupApp {
   };
   const git = (...args: string[]): void =>
     void execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@localhost', ...args], { cwd: folder });
+  cpSync(example, folder, { recursive: true, filter: (path) => !path.includes('node_modules') });
   put('crossfade.yaml', `service: voice\napp: { start: node server.mjs }\n${config}`);
   put('server.mjs', 'console.log(1);\n');
   put('package-lock.json', '{}\n');

@@ -79,6 +79,8 @@ for (const open of [folderPlace, s3Place]) {
       refs: refsOf(app.folder),
       status: statusOf(app.folder),
     };
+    const rows = database.prepare('SELECT rowid, text FROM words').all();
+    assert.equal(rows.length, 3);
     database.close();
 
     rmSync(app.folder, { recursive: true });
@@ -94,12 +96,13 @@ for (const open of [folderPlace, s3Place]) {
     };
     assert.deepEqual(after, before);
     const again = new DatabaseSync(join(app.folder, 'data/app.db'), { readOnly: true });
-    assert.equal(again.prepare('SELECT count(*) AS n FROM words').get()!['n'], 3);
+    assert.deepEqual(again.prepare('SELECT rowid, text FROM words').all(), rows);
     again.close();
     const twice = await crossfade(['backup', 'restore', '--from', place.from, '--to', app.folder], {
       cwd: app.root,
     });
-    assert.match(twice.stdout, / 0 files written, 10 as they were/);
+    const same = Number(/ 0 files written, (\d+) as they were/.exec(twice.stdout)?.[1]);
+    assert.ok(same > 30, twice.stdout);
   });
 }
 
