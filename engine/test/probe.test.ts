@@ -8,9 +8,50 @@ import { findPocketsphinx } from '../../speech/src/local/pocketsphinx.ts';
 import type { ProbeResult } from '../src/validate/speech-probe.ts';
 import type { Report } from '../src/validate/reporters.ts';
 import { codedClip } from './coded-clip.ts';
-import { VoiceStage } from './voice-stage.ts';
+import { repository, VoiceStage } from './voice-stage.ts';
 
 const said = 'good evening everyone and thank you for coming to our table tonight my friends';
+
+function withClip(stage: VoiceStage['stage'], config: string, text: string, plan: string): void {
+  const speech = `{ plan: ${plan}, clip: { file: clip.wav, text: "${text}" } }`;
+  stage.write('crossfade.yaml', `${config}validate: { speech: ${speech} }\n`);
+}
+
+test('calls on both sides are evidence of a guard of their own, and two bad ones go back', async () => {
+  await using voice = await VoiceStage.open({ rate: 1, hold: '10m' });
+  const { stage } = voice;
+  codedClip(join(stage.folder, 'clip.wav'), said);
+  withClip(stage, stage.read('crossfade.yaml'), said, '/api/session-plan');
+  await stage.must('deploy', 'canary', '50', '--path', repository, '--routes', 'direct', '--no-wait');
+  await stage.when(({ rollout }) => rollout?.phase === 'stepping' && rollout.until !== undefined);
+
+  const both = await stage.cli('probe', '--json');
+  assert.equal(both.code, 0, both.stdout + both.stderr);
+  const results = both.stdout
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as ProbeResult);
+  assert.deepEqual(results.map(({ release, routes }) => `${release} ${routes.join()}`).sort(), [
+    'r1 modal',
+    'r3 direct',
+  ]);
+  const guardOf = (status: Awaited<ReturnType<typeof stage.status>>) =>
+    status.rollout!.guards.find(({ guard }) => guard === 'synthetic');
+  const clear = await stage.when((status) => guardOf(status)?.state === 'clear');
+  assert.equal(guardOf(clear)!.text, '1 of 1 synthetic calls went well');
+
+  await voice.speechmatics.kill();
+  for (const turn of [1, 2]) {
+    const bad = await stage.cli('probe', '--json');
+    assert.equal(bad.code, 1, `call ${turn}: ${bad.stdout}`);
+  }
+  const back = await stage.when(({ rollout }) => rollout?.phase === 'rolled-back', 20_000);
+  assert.equal(back.rollout!.rollback!.trigger, 'guard');
+  assert.match(
+    back.rollout!.rollback!.reason,
+    /synthetic: 2 synthetic calls in a row went wrong: no conversation/,
+  );
+});
 
 test('a synthetic call is understood, also across a handover; what is wrong is found', async () => {
   await using voice = await VoiceStage.open({ rate: 1 });
@@ -19,11 +60,7 @@ test('a synthetic call is understood, also across a handover; what is wrong is f
   const path = join(stage.folder, 'clip.wav');
   codedClip(path, said);
   const config = stage.read('crossfade.yaml');
-  const configure = (text: string, plan = '/api/session-plan'): void =>
-    stage.write(
-      'crossfade.yaml',
-      `${config}validate: { speech: { plan: ${plan}, clip: { file: clip.wav, text: "${text}" } } }\n`,
-    );
+  const configure = (text: string, plan = '/api/session-plan'): void => withClip(stage, config, text, plan);
 
   configure(said);
   const plain = await stage.cli('probe', '--json');

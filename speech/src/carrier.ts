@@ -181,6 +181,15 @@ export class Carrier {
     return ledger.isWhole();
   }
 
+  /** Ends now: what is pending is given up. */
+  abandon(): void {
+    this.#isEnding = true;
+    this.#isClosed = true;
+    this.#dropRival();
+    this.#owner?.fence();
+    this.#moveState('closed');
+  }
+
   #open(plan: PlanRoute, hadFreshToken: boolean): Epoch {
     this.#epochs += 1;
     const { keeper } = this.#parts;

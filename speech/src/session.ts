@@ -252,6 +252,14 @@ export class SpeechSession {
     return this.summary();
   }
 
+  /** Ends at once, for whoever wants no more text: what is pending is lost. */
+  abandon(): void {
+    this.#isStopping = true;
+    this.#carrier.abandon();
+    clearInterval(this.#ticker);
+    this.#channel?.close();
+  }
+
   summary(): SessionSummary {
     const ledger = this.#ledger.report();
     return {

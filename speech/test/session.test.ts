@@ -139,6 +139,19 @@ describe('a session', { concurrency: 2 }, () => {
       assertLossless(await within(caller.report(), 15_000, 'stop'));
     });
 
+    test('a session that is given up ends at once, with every route down', async () => {
+      await using stage = await openStage();
+      stage.speechmatics.faults.apply({ kind: 'refuse', status: 503, count: 100 });
+      const { session } = callerOf(async () => stage.plan([stage.direct]));
+      await session.start();
+      assert.equal(session.state, 'buffering');
+      session.push(new Int16Array(16_000));
+      session.abandon();
+      assert.equal(session.state, 'closed');
+      const { words, ledger } = await within(session.stop(), 1_000, 'stop');
+      assert.deepEqual([words.length, ledger.committedSamples], [0, 0]);
+    });
+
     for (const kind of ['half-open', 'stall'] as const)
       test(`a vendor that goes ${kind} just before the stop costs no word`, async () => {
         await using stage = await openStage();

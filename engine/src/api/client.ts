@@ -17,6 +17,7 @@ import {
   type VerbAnswer,
 } from './control.ts';
 import { kpiView, usageView, type KpiView, type UsageView } from './kpi.ts';
+import { probeKeys, type ProbeKeys, type ProbeReport } from './probes.ts';
 import { readinessView, type ReadinessView } from './readiness.ts';
 import {
   releaseDetail,
@@ -78,6 +79,16 @@ export class ControlClient {
   /** What stands behind a go-live. */
   async readiness(): Promise<ReadinessView> {
     return readinessView.parse(await this.#call('GET', '/v1/readiness'));
+  }
+
+  async probeKeys(): Promise<ProbeKeys['keys']> {
+    return probeKeys.parse(await this.#call('GET', '/v1/probe-keys')).keys;
+  }
+
+  /** Whether the release is a side of the present rollout, so that the call is evidence. */
+  async reportProbe(report: ProbeReport): Promise<boolean> {
+    const answer = await this.#call('POST', '/v1/probe', report);
+    return z.object({ isEvidence: z.boolean() }).parse(answer).isEvidence;
   }
 
   async kpis(windowDays: number): Promise<KpiView> {

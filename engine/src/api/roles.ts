@@ -23,6 +23,7 @@ const lowestRole = {
   adopt: 'operator',
   healing: 'operator',
   drill: 'operator',
+  probe: 'operator',
   signoff: 'approver',
   approve: 'approver',
   freeze: 'approver',

@@ -3,10 +3,10 @@
 // rolled back while they talk. Measured like a real one, and recorded with what the sessions saw.
 import type { ControlClient } from '../api/client.ts';
 import type { RolloutView } from '../api/control.ts';
-import { type Config } from '../config.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { SyntheticCall, type CallResult } from '../validate/synthetic-call.ts';
 import { readWav } from '../validate/wav.ts';
+import { keyHeader } from './cohort-header.ts';
 import { controlClient, project, type GlobalOptions, type Project } from './connection.ts';
 import { RequestLoop, type RequestCounts } from './request-loop.ts';
 import { print, printJson, say, stopwatchLines, verdictWord } from './render.ts';
@@ -169,16 +169,6 @@ class Drill {
       await pause();
     }
   }
-}
-
-/** How a client shows its key: the first source that the service looks at in a header. */
-function keyHeader(cohort: Config['cohort'], key: string): Record<string, string> {
-  for (const each of cohort) {
-    if ('header' in each) return { [each.header]: key };
-    if ('cookie' in each) return { cookie: `${each.cookie}=${key}` };
-  }
-  const hint = 'name a header or a cookie under `cohort` in crossfade.yaml';
-  throw new CrossfadeError('refused', 'a drill has no way to show its cohort key', hint);
 }
 
 function judged(

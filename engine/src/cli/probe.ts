@@ -1,10 +1,13 @@
-// `crossfade probe [url]`: the synthetic caller, once or every so often, until Ctrl-C. It is what `validate`
-// runs as its speech suite; here with a handover in mid-stream where that is wanted.
+// `crossfade probe [url]`: the synthetic caller, once or every so often, until Ctrl-C. Each round calls every
+// release that the weights send people to, and tells the controller what it found: evidence of a guard of
+// its own. It is what `validate` runs as its speech suite; here also with a handover in mid-stream.
+import type { ControlClient } from '../api/client.ts';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
-import { probe as speakOnce, type ProbeResult } from '../validate/speech-probe.ts';
+import { probe as speakOnce, type ProbeRequest, type ProbeResult } from '../validate/speech-probe.ts';
 import { readWav } from '../validate/wav.ts';
-import { project, type GlobalOptions } from './connection.ts';
+import { controlClient, project, type GlobalOptions } from './connection.ts';
+import { keyHeader } from './cohort-header.ts';
 import { print, say } from './render.ts';
 import { addressOf, gatewayAddress, speechOf } from './validate.ts';
 
@@ -24,33 +27,68 @@ export async function probe(url: string | undefined, options: ProbeOptions): Pro
     ...{ origin, planPath, headers, samples: readWav(clip), text, isHandedOver: options.handover === true },
     ...(language !== undefined && { language }),
   };
+  // The address of somebody else's service has no controller of ours.
+  const client = url === undefined ? controlClient(options) : undefined;
+  const about = { request, client, errors, cohort: found.config.cohort, isJson: options.json === true };
   const stop = new AbortController();
   if (everyMs !== undefined) process.once('SIGINT', () => stop.abort());
   for (;;) {
     const at = performance.now();
-    const code = await once(request, errors, options.json === true);
+    const code = await round(about);
     if (everyMs === undefined) return code;
     await pauseUntil(at + everyMs, stop.signal);
     if (stop.signal.aborted) return 0;
   }
 }
 
-async function once(
-  request: Parameters<typeof speakOnce>[0],
-  errors: number,
-  isJson: boolean,
-): Promise<ExitCode> {
+type About = {
+  readonly request: ProbeRequest;
+  readonly client: ControlClient | undefined;
+  /** Highest word error rate of a good call. */
+  readonly errors: number;
+  readonly cohort: Parameters<typeof keyHeader>[0];
+  readonly isJson: boolean;
+};
+
+/** A call to each side that has people; without a controller to ask, one by a key of its own. */
+async function round(about: About): Promise<ExitCode> {
+  const keys = (await about.client?.probeKeys().catch(() => undefined)) ?? [];
+  if (keys.length === 0) return once(about, about.request, undefined);
+  const codes = await Promise.all(
+    keys.map(({ key, release }) => {
+      const headers = { ...about.request.headers, ...keyHeader(about.cohort, key) };
+      return once(about, { ...about.request, headers, key }, release);
+    }),
+  );
+  return codes.every((code) => code === 0) ? 0 : 1;
+}
+
+/** `release`: whom the key leads to, if that is known. */
+async function once(about: About, request: ProbeRequest, release: string | undefined): Promise<ExitCode> {
+  const { errors, isJson } = about;
   try {
     const result = await speakOnce(request);
     const isGood = result.wordErrorRate <= errors && result.handover?.moved !== false;
     print(isJson ? JSON.stringify({ at: Date.now(), isGood, ...result }) : line(result, isGood));
+    const rate = `word error rate ${(result.wordErrorRate * 100).toFixed(0)} %`;
+    await tell(about, result.release, isGood, [rate, ...result.troubles].join('; '));
     return isGood ? 0 : 1;
   } catch (error) {
-    if (isJson)
-      print(JSON.stringify({ at: Date.now(), isGood: false, isSynthetic: true, error: errorText(error) }));
-    else say(`probe  no conversation: ${errorText(error)}`);
+    const text = errorText(error);
+    if (isJson) {
+      const call = { at: Date.now(), isGood: false, isSynthetic: true, error: text };
+      print(JSON.stringify({ ...call, ...(release !== undefined && { release }) }));
+    } else say(`probe  no conversation${release === undefined ? '' : ` on ${release}`}: ${text}`);
+    if (release !== undefined) await tell(about, release, false, `no conversation: ${text}`);
     return 1;
   }
+}
+
+/** A controller that does not hear it is no failure of the call. */
+async function tell({ client }: About, release: string, isPass: boolean, text: string): Promise<void> {
+  await client?.reportProbe({ release, isPass, text: text.slice(0, 500) }).catch((error: unknown) => {
+    say(`the controller was not told: ${errorText(error)}`);
+  });
 }
 
 function line(result: ProbeResult, isGood: boolean): string {

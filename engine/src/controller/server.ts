@@ -22,6 +22,7 @@ import {
 import { actorText, type AuditCheck } from '../api/audit.ts';
 import { mayDo, type Action } from '../api/roles.ts';
 import { days } from '../api/kpi.ts';
+import { probeReport } from '../api/probes.ts';
 import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
@@ -56,6 +57,7 @@ import {
   useRoute,
   type VerbWorld,
 } from './verbs.ts';
+import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
@@ -100,6 +102,11 @@ export function controlApp(world: ServerWorld): App {
     const { answer, applied } = apply(world, request);
     context.set('note', { ...asked(request), after: { isDryRun: answer.isDryRun, ...applied } });
     return context.json(answer);
+  });
+  app.post('/v1/probe', async (context) => {
+    const report = probeReport.parse(await body(context));
+    context.set('note', { target: `${report.release} ${report.isPass ? 'pass' : 'FAIL'}` });
+    return context.json(noteProbe(world, report));
   });
   app.post('/v1/codes', (context) => context.json({ code: world.door.issueCode(context.get('rights')) }));
   app.post('/v1/shutdown', async (context) => {
@@ -171,6 +178,7 @@ function addViews(world: ServerWorld, app: App): void {
   const windowOf = (context: Context): number => days.parse(context.req.query('days'));
   app.get('/v1/kpi', async (context) => context.json(await kpiViewOf(world, windowOf(context))));
   app.get('/v1/usage', async (context) => context.json(await usageViewOf(world, windowOf(context))));
+  app.get('/v1/probe-keys', (context) => context.json(probeKeysOf(world)));
   app.get('/v1/readiness', (context) => context.json(readinessOf(world)));
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
   app.get('/v1/releases/:id', (context) => context.json(releaseDetailOf(world, context.req.param('id'))));

@@ -6,7 +6,15 @@ import type { SampleFrame } from '../api/samples.ts';
 import type { EnvironmentDriver, InstanceHealth, ReleaseSpec } from '../environment/environment-driver.ts';
 import { errorText } from '../errors.ts';
 import type { ArmName, Evidence, GuardConfig, Verdict } from '../guard/evidence.ts';
-import { beginStep, judge, observe, observeProbes, openGuards, type GuardStates } from '../guard/judge.ts';
+import {
+  beginStep,
+  judge,
+  observe,
+  observeProbes,
+  observeSynthetic,
+  openGuards,
+  type GuardStates,
+} from '../guard/judge.ts';
 import { pause, type Host } from '../host.ts';
 import type { ResultEvent } from '../rollout/events.ts';
 import {
@@ -83,6 +91,18 @@ export class Watch {
       const t = this.#world.host.clock.now();
       this.#guards = observe(this.#guards, { t, arm, requests, failed, units, failedUnits, latenciesMs });
     }
+  }
+
+  /** A synthetic call on a release that is routed; false where that is neither side of a rollout. */
+  observeCall(call: { readonly release: string; readonly isPass: boolean; readonly text: string }): boolean {
+    this.#enterStep();
+    const state = this.#world.state();
+    const environment = environmentNames.find((name) => state.environments[name].release === call.release);
+    const arm = environment && armNameOf(state, environment);
+    if (arm === undefined) return false;
+    const { isPass, text } = call;
+    this.#guards = observeSynthetic(this.#guards, { t: this.#world.host.clock.now(), arm, isPass, text });
+    return true;
   }
 
   async #judgeLoop(signal: AbortSignal): Promise<void> {

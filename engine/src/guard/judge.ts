@@ -4,6 +4,12 @@
 // promotes on it.
 import type { Evidence, GuardConfig, HealthObservation, Observation, Verdict } from './evidence.ts';
 import { healthEvidence, observeHealth, openHealthGuard, type HealthGuardState } from './health-guard.ts';
+import {
+  observeCall,
+  syntheticEvidence,
+  type CallObservation,
+  type SyntheticGuardState,
+} from './synthetic-guard.ts';
 import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } from './share-guard.ts';
 
 /** The states of all guards of one step: plain JSON, the same bits for the same observations. */
@@ -12,6 +18,7 @@ export type GuardStates = {
   readonly latency: ShareGuardState;
   readonly slow?: ShareGuardState;
   readonly health: HealthGuardState;
+  readonly synthetic: SyntheticGuardState;
 };
 
 export function openGuards(config: GuardConfig): GuardStates {
@@ -23,6 +30,7 @@ export function openGuards(config: GuardConfig): GuardStates {
       slow: openShareGuard({ name: 'slow', max, minUnits, overMs: warnMs, isAdvisory: true }),
     }),
     health: openHealthGuard({ unavailableMs: config.unavailableMs }),
+    synthetic: {},
   };
 }
 
@@ -39,10 +47,15 @@ export function observeProbes(states: GuardStates, o: HealthObservation): GuardS
   return { ...states, health: observeHealth(states.health, o) };
 }
 
+export function observeSynthetic(states: GuardStates, o: CallObservation): GuardStates {
+  return { ...states, synthetic: observeCall(states.synthetic, o) };
+}
+
 /** A new step counts from zero; how long an arm has been down is a fact that outlives the step. */
 export function beginStep(states: GuardStates): GuardStates {
   return {
     ...states,
+    synthetic: {},
     errors: openShareGuard(states.errors.config),
     latency: openShareGuard(states.latency.config),
     ...(states.slow && { slow: openShareGuard(states.slow.config) }),
@@ -56,6 +69,7 @@ export function judge(states: GuardStates, t: number): Verdict {
     shareEvidence(states.latency, t),
     ...(states.slow ? [shareEvidence(states.slow, t)] : []),
     ...healthEvidence(states.health, t),
+    ...syntheticEvidence(states.synthetic, t),
   ];
   const breached = evidence.filter((each) => each.state === 'breach');
   const shared = breached.filter(isSharedCause);

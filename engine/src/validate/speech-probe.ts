@@ -2,7 +2,7 @@
 // pace of speech, and compares what comes back. It says what it is: `user-agent: crossfade-probe` on each
 // request, a cohort key of its own. P1 nothing is measured that was not said: latencies count from the sample
 // that ends a word.
-import { SpeechSession, type PlanRequest, type SessionPlan } from '@crossfade/speech';
+import { SpeechSession, type PlanRequest, type SessionPlan, type SessionSummary } from '@crossfade/speech';
 import { errorText } from '../errors.ts';
 import { wordErrorRate } from './word-error-rate.ts';
 
@@ -69,11 +69,13 @@ export async function probe(request: ProbeRequest): Promise<ProbeResult> {
     firstText ??= audioMs();
     if (last.timing === 'exact') finalsMs.push(audioMs() - last.endS * 1000);
   });
-  await limited(session.start(), startMs, 'no route opened');
-  const talk = speak(session, samples);
-  const handover = isHandedOver ? await moved(session, plans, samples) : undefined;
-  await talk;
-  const summary = await limited(session.stop(), endMs, 'the last words did not come');
+  const { summary, handover } = await whole(session, async () => {
+    await opened(session);
+    const talk = speak(session, samples);
+    const move = isHandedOver ? await moved(session, plans, samples) : undefined;
+    await talk;
+    return { summary: await ended(session), handover: move };
+  });
   const heard = summary.words.filter(({ kind }) => kind === 'word').map(({ text }) => text);
   const finalMs = median(finalsMs);
   const soundMs = (firstSound(samples) / rateHz) * 1000;
@@ -90,6 +92,26 @@ export async function probe(request: ProbeRequest): Promise<ProbeResult> {
     troubles,
     lostSamples: summary.ledger.lostSamples,
   };
+}
+
+/** Rejects when no route of the plan opens. */
+export async function opened(session: SpeechSession): Promise<void> {
+  await limited(session.start(), startMs, 'no route opened');
+  if (session.state !== 'live') throw new Error('no route opened');
+}
+
+export function ended(session: SpeechSession): Promise<SessionSummary> {
+  return limited(session.stop(), endMs, 'the last words did not come');
+}
+
+/** A call that fails holds nothing open. */
+async function whole<T>(session: SpeechSession, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    session.abandon();
+    throw error;
+  }
 }
 
 /** By the clock, as a microphone does. */
@@ -169,7 +191,7 @@ function median(values: readonly number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-export async function limited<T>(work: Promise<T>, limitMs: number, text: string): Promise<T> {
+async function limited<T>(work: Promise<T>, limitMs: number, text: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`${text} within ${limitMs / 1000} s`)), limitMs);

@@ -2,11 +2,8 @@
 // last one to its end. What was said is counted, so what is missing is known. The single clip with its
 // latencies is speech-probe.ts.
 import { SpeechSession, type SessionSummary } from '@crossfade/speech';
-import { limited, Plans, speak, type ProbeRequest } from './speech-probe.ts';
+import { ended, opened, Plans, speak, type ProbeRequest } from './speech-probe.ts';
 import { wordErrorRate } from './word-error-rate.ts';
-
-const startMs = 15_000;
-const endMs = 20_000;
 
 export type CallResult = {
   readonly release: string;
@@ -51,16 +48,16 @@ export class SyntheticCall {
     return this.#session.words.filter(({ kind }) => kind === 'word').length;
   }
 
-  /** Rejects when no route opens within 15 s. */
+  /** Rejects when no route of the plan opens. */
   async begin(): Promise<void> {
-    await limited(this.#session.start(), startMs, 'no route opened');
+    await opened(this.#session);
     this.#talk = this.#speak();
   }
 
   async end(): Promise<CallResult> {
     this.#isOver = true;
     await this.#talk;
-    const summary = await limited(this.#session.stop(), endMs, 'the last words did not come');
+    const summary = await ended(this.#session);
     const said = Array.from({ length: this.#clips }, () => this.#request.text).join(' ');
     return {
       release: this.#session.release,
@@ -75,7 +72,7 @@ export class SyntheticCall {
   /** Nobody waits for what is still to come. */
   abandon(): void {
     this.#isOver = true;
-    void this.#session.stop().catch(() => undefined);
+    this.#session.abandon();
   }
 
   async #speak(): Promise<void> {

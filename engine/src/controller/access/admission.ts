@@ -144,6 +144,7 @@ const reads = new Set([
   '/v1/readiness',
   '/v1/kpi',
   '/v1/usage',
+  '/v1/probe-keys',
 ]);
 
 /** What a request asks for; undefined for what is not there. */
