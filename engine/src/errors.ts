@@ -39,6 +39,7 @@ const catalogue = {
   'wrong-version': { status: 400, exit: 2 },
   'too-many': { status: 429, exit: 5 },
   untrusted: { status: 503, exit: 3 },
+  'check-failed': { status: 409, exit: 1 },
   'rollout-failed': { status: 500, exit: 1 },
   timeout: { status: 504, exit: 4 },
   internal: { status: 500, exit: 1 },

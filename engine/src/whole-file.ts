@@ -27,6 +27,8 @@ export function putFile(from: string, to: string, mode: number): void {
 export function putText(text: string | Buffer, to: string, mode: number): void {
   mkdirSync(dirname(to), { recursive: true });
   writeFileSync(to + draft, text, { mode });
+  // The mode of a new file is cut by the umask, that of an earlier draft stays.
+  chmodSync(to + draft, mode);
   settle(to);
 }
 

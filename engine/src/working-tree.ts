@@ -12,7 +12,7 @@ import {
   readSync,
   type Stats,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { CrossfadeError, errorText } from './errors.ts';
 
 const chunkBytes = 1024 * 1024;
@@ -57,6 +57,45 @@ export function isCheckout(folder: string): boolean {
   } catch {
     // A repository without a commit has no history to keep.
     return false;
+  }
+}
+
+/**
+ * True anywhere in a checkout, also below its top; not for a folder that its checkout ignores. Throws where
+ * git is there and will not say.
+ */
+export function isInCheckout(folder: string): boolean {
+  try {
+    if (git(folder, ['rev-parse', '--is-inside-work-tree']) !== 'true') return false;
+  } catch (error) {
+    // Without a repository above there is nothing to ask; a git that refuses one is no leave to go on.
+    if (!isBelowRepository(folder)) return false;
+    throw error;
+  }
+  try {
+    git(folder, ['check-ignore', '--quiet', '.']);
+    return false;
+  } catch {
+    // It answers 1 for what is not ignored.
+    return true;
+  }
+}
+
+/** Paths of the tree as git sees them, sorted, and the environment files that it ignores. */
+export function projectPaths(folder: string): string[] {
+  if (!isInCheckout(folder)) return allPaths(folder, '').sort();
+  const ignored = git(folder, [
+    ...['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory'],
+  ]).split('\0');
+  const environments = ignored.filter((path) => /(^|\/)\.env[^/]*$/.test(path));
+  const paths = [...gitPaths(folder), ...environments];
+  return [...new Set(paths)].filter((path) => !path.startsWith('.crossfade/')).sort();
+}
+
+function isBelowRepository(folder: string): boolean {
+  for (let place = resolve(folder); ; place = dirname(place)) {
+    if (existsSync(join(place, '.git'))) return true;
+    if (place === dirname(place)) return false;
   }
 }
 

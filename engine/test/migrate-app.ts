@@ -1,7 +1,17 @@
 // A conversation app as users have it before the migration: Expo routes, an agent on Modal behind a LiveKit
 // room, environment files, workflows. It builds and passes its tests as it is, and must do so afterwards.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -205,6 +215,25 @@ export const checks = [
 ] as const;
 
 export type MigratedApp = Disposable & { readonly folder: string };
+
+/** Path → kind, mode and content of everything but git's, Crossfade's and installed files; folders too. */
+export function worldOf(folder: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  const look = (below: string): void => {
+    for (const name of readdirSync(join(folder, below))) {
+      const path = join(below, name);
+      if (/(^|\/)(\.git|\.crossfade|\.crossfade-seen|node_modules)$/.test(path)) continue;
+      const stats = lstatSync(join(folder, path));
+      const mode = (stats.mode & 0o777).toString(8);
+      if (stats.isSymbolicLink()) found[path] = `→ ${readlinkSync(join(folder, path))}`;
+      else if (stats.isDirectory()) found[path] = 'folder';
+      else found[path] = `${mode} ${readFileSync(join(folder, path), 'base64')}`;
+      if (stats.isDirectory()) look(path);
+    }
+  };
+  look('');
+  return found;
+}
 
 export function makeMigrateApp(): MigratedApp {
   const folder = mkdtempSync(join(tmpdir(), 'crossfade-migrate-'));

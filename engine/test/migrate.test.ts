@@ -1,19 +1,16 @@
 // `crossfade migrate` on an app of more than forty files: it builds and passes its tests before and after, a
-// second run changes nothing, and undo brings back every byte, also after a kill in the middle.
+// second run changes nothing, and undo brings back every byte.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { contentOf, crossfade, statusOf } from './backup-app.ts';
-import { checks, fileCount, makeMigrateApp, secrets, type MigratedApp } from './migrate-app.ts';
+import { crossfade, statusOf } from './backup-app.ts';
+import { checks, fileCount, makeMigrateApp, secrets, worldOf, type MigratedApp } from './migrate-app.ts';
 
-const preload = new URL('./backup-crash-preload.ts', import.meta.url).href;
 const recipe = 'modal-to-speechmatics';
 
-function world({ folder }: MigratedApp): Record<string, string> {
-  return contentOf(folder, (path) => path.startsWith('node_modules'));
-}
+const world = ({ folder }: MigratedApp): Record<string, string> => worldOf(folder);
 
 function migrate({ folder }: MigratedApp, ...args: string[]) {
   return crossfade(['migrate', ...args], { cwd: folder });
@@ -56,7 +53,10 @@ test('the app is migrated and builds; again changes nothing; undo brings back ev
     /livekit|EXPO_PUBLIC_SPEECH|modal/i,
   );
   assert.match(read('lib/livekit.ts'), /await startMicrophone\(room\); {3}\/\/ asks for the permission/);
-  assert.equal(read('lib/presence.ts'), Buffer.from(before['lib/presence.ts']!, 'base64').toString());
+  assert.equal(
+    read('lib/presence.ts'),
+    Buffer.from(before['lib/presence.ts']!.split(' ')[1]!, 'base64').toString(),
+  );
   assert.match(read('MIGRATION_SUMMARY.md'), /- \[ \] `lib\/presence\.ts:7`/);
   for (const secret of secrets) assert.ok(!read('MIGRATION_SUMMARY.md').includes(secret));
 
@@ -74,8 +74,8 @@ test('a check that fails takes everything back; a changed tree and a changed fil
   using app = makeMigrateApp();
   const before = world(app);
   const failed = await migrate(app, 'apply', recipe, '--check', 'echo the build is red >&2; false');
-  assert.equal(failed.code, 5);
-  assert.match(failed.stderr, /everything is as it was: the build is red/);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /everything is as it was: "echo .*" failed: the build is red\n/);
   assert.deepEqual(world(app), before);
 
   appendFileSync(join(app.folder, 'README.md'), 'More.\n');
@@ -88,49 +88,12 @@ test('a check that fails takes everything back; a changed tree and a changed fil
   appendFileSync(join(app.folder, 'lib/livekit.ts'), '// mine\n');
   const kept = await migrate(app, 'undo');
   assert.equal(kept.code, 5);
-  assert.match(kept.stderr, /changed since the migration: lib\/livekit\.ts\n/);
+  assert.match(kept.stderr, /changed since the migration: lib\/livekit\.ts \(has another text\)\n/);
   const status = await migrate(app, 'status');
   assert.match(
     status.stdout,
-    /modal-to-speechmatics: applied[^]*changed since: lib\/livekit\.ts[^]*\+\/\/ mine/,
+    /modal-to-speechmatics: applied[^]*changed since: lib\/livekit\.ts has another text\n[^]*\+\/\/ mine/,
   );
-  assert.ok(existsSync(join(app.folder, 'agent/agent.py.deprecated')));
-  assert.match(
-    (await migrate(app, 'cleanup')).stdout,
-    /removed agent\/agent\.py\.deprecated, agent\/modal_app\.py\.deprecated/,
-  );
-  assert.equal(existsSync(join(app.folder, 'agent/agent.py.deprecated')), false);
-});
-
-test('kill -9 in the middle of apply is said, and undo brings back every byte', async () => {
-  using app = makeMigrateApp();
-  const before = world(app);
-  const seen = join(app.folder, '.crossfade-seen');
-  const run = (killAt: number) =>
-    crossfade(['migrate', 'apply', recipe, '--allow-dirty'], {
-      cwd: app.folder,
-      env: { CROSSFADE_KILL_AT: String(killAt), CROSSFADE_KILL_SEEN: seen },
-      node: ['--import', preload],
-    });
-  assert.equal((await run(0)).code, 0);
-  const count = readFileSync(seen, 'utf8').trim().split('\n').length;
-  rmSync(seen);
-  await migrate(app, 'undo');
-  for (const at of [2, 4, 5, 9, 22, 23, 24, Math.floor(count / 2), count - 4, count - 1]) {
-    assert.equal((await run(at)).code, null, `before write ${at} of ${count}`);
-    rmSync(seen, { force: true });
-    const isBegun = /applying/.test((await migrate(app, 'status')).stdout);
-    if (isBegun) {
-      assert.match(
-        (await migrate(app, 'apply', recipe, '--allow-dirty')).stderr,
-        /was interrupted here[^]*migrate undo/,
-      );
-      assert.equal((await migrate(app, 'undo')).code, 0);
-    }
-    const left = Object.entries(world(app)).filter(([path]) => !path.endsWith('.crossfade-part'));
-    assert.deepEqual(Object.fromEntries(left), before, `write ${at}`);
-    execFileSync('git', ['clean', '-qfd', '-e', 'node_modules'], { cwd: app.folder });
-  }
 });
 
 test('another recipe moves public keys alone, and what a recipe has nothing to do for is said', async () => {

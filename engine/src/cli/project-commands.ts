@@ -138,16 +138,23 @@ function addMigrate(program: Command, done: Done): void {
     );
   for (const [name, what, run] of [
     ['undo', 'take the last migration back, while none of its files is changed', 'undoCommand'],
-    ['status', 'what was migrated, and what was changed since', 'statusCommand'],
-    ['cleanup', 'remove what was deprecated, after the bake', 'cleanupCommand'],
+    ['cleanup', 'remove what was deprecated, after the bake; it cannot be undone', 'cleanupCommand'],
   ] as const)
     group
       .command(name)
       .description(what)
+      .option('--dry-run', 'only say what would be done')
       .option('--json', 'print JSON')
       .action(async (_options, command: Command) =>
         done(await (await migrate())[run](command.optsWithGlobals())),
       );
+  group
+    .command('status')
+    .description('what was migrated, and what was changed since')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) =>
+      done(await (await migrate()).statusCommand(command.optsWithGlobals())),
+    );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 

@@ -1,5 +1,5 @@
 // Edits of JSON by range: indentation, order and comments of everything else stay.
-import { applyEdits, modify, parse } from 'jsonc-parser';
+import { applyEdits, modify, parse, type ParseError } from 'jsonc-parser';
 import type { Edited } from './edit-lines.ts';
 import { lineAt, type Reason } from './tree.ts';
 
@@ -30,10 +30,14 @@ export type PackageEdit = {
 
 type Package = Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
 
+/** What is no JSON is left alone. */
 export function editPackage(text: string, edit: PackageEdit): Edited {
+  const errors: ParseError[] = [];
+  const found = (parse(text, errors) ?? {}) as Package;
+  if (errors.length > 0)
+    return { text, reasons: [], left: [{ line: lineAt(text, errors[0]!.offset), text: 'is no JSON' }] };
   const reasons: Reason[] = [];
   let edited = text;
-  const found = (readJson(text) ?? {}) as Package;
   const note = (key: string, what: string): void => {
     reasons.push({ line: lineAt(text, Math.max(0, text.indexOf(`"${key}"`))), text: what });
   };
@@ -55,5 +59,5 @@ export function editPackage(text: string, edit: PackageEdit): Edited {
     if (edit.removeScripts.test(command)) set(['scripts', name], undefined, `script ${name} is taken out`);
   for (const [name, command] of Object.entries(edit.addScripts))
     if (found['scripts']?.[name] === undefined) set(['scripts', name], command, `script ${name} is added`);
-  return { text: edited, reasons };
+  return { text: edited, reasons, left: [] };
 }

@@ -1,73 +1,44 @@
-// Edits of files that are made of lines: environment files, requirements, arrays of TOML. Only the lines that
-// are meant change; comments, order, quotes and endings of the others stay as they are.
+// What an edit comes to, and the simplest two: pieces cut out, and words that get another name.
 import type { Reason } from './tree.ts';
 
-export type Edited = { readonly text: string; readonly reasons: readonly Reason[] };
+export type Edited = {
+  readonly text: string;
+  readonly reasons: readonly Reason[];
+  /** What a person must look at, by line of the new text. */
+  readonly left: readonly Reason[];
+};
 
-/** What becomes of each variable: another name, or undefined to take it out. */
-export type VariableMap = ReadonlyMap<string, string | undefined>;
+/** Offsets; the end is not part of it. */
+export type Cut = { readonly from: number; readonly to: number };
 
-const assignment = /^(\s*(?:export\s+)?)([A-Za-z_][A-Za-z0-9_]*)(\s*=)/;
-
-/** A name that is there already is not made a second time. Reasons hold names, never values. */
-export function editEnvironment(text: string, variables: VariableMap): Edited {
-  const lines = text.split('\n');
-  const present = new Set(lines.map((line) => assignment.exec(line)?.[2]));
-  const reasons: Reason[] = [];
-  const kept = lines.flatMap((line, index) => {
-    const [, before = '', name = '', sign = ''] = assignment.exec(line) ?? [];
-    if (!variables.has(name)) return [line];
-    const to = variables.get(name);
-    const isTwice = to !== undefined && present.has(to);
-    const what = to === undefined || isTwice ? `${name} is taken out` : `${name} becomes ${to}`;
-    reasons.push({ line: index + 1, text: what });
-    return to === undefined || isTwice
-      ? []
-      : [`${before}${to}${sign}${line.slice(before.length + name.length + sign.length)}`];
-  });
-  return { text: kept.join('\n'), reasons };
+/** In order of the text; they may overlap. */
+export function merged(cuts: readonly Cut[]): Cut[] {
+  const found: Cut[] = [];
+  for (const each of cuts) {
+    const last = found.at(-1);
+    if (last && each.from <= last.to)
+      found[found.length - 1] = { from: last.from, to: Math.max(last.to, each.to) };
+    else found.push(each);
+  }
+  return found;
 }
 
-/** Adds names without values, each with what it is for. */
-export function addVariables(text: string, wanted: Readonly<Record<string, string>>): Edited {
-  const present = new Set(text.split('\n').map((line) => assignment.exec(line)?.[2]));
-  const missing = Object.entries(wanted).filter(([name]) => !present.has(name));
-  if (missing.length === 0) return { text, reasons: [] };
-  const start = text === '' || text.endsWith('\n') ? text : `${text}\n`;
-  const line = start.split('\n').length;
-  const added = missing.map(([name, why]) => `# ${why}\n${name}=\n`).join('');
-  return { text: start + added, reasons: missing.map(([name]) => ({ line, text: `${name} is added` })) };
+export function without(text: string, cuts: readonly Cut[]): string {
+  return merged(cuts).reduceRight((left, { from, to }) => left.slice(0, from) + left.slice(to), text);
 }
 
-/** Lines of requirements.txt that name one of these packages. */
-export function removeRequirements(text: string, packages: RegExp): Edited {
-  return removeLines(text, (line) => {
-    const name = /^\s*([A-Za-z0-9][A-Za-z0-9._-]*)/.exec(line)?.[1];
-    return name !== undefined && packages.test(name) ? `${name} is taken out` : undefined;
-  });
+export function lineStart(text: string, at: number): number {
+  return text.lastIndexOf('\n', at - 1) + 1;
 }
 
-/** Entries of a dependency array or table of pyproject.toml, each on a line of its own. */
-export function removePyproject(text: string, packages: RegExp): Edited {
-  return removeLines(text, (line) => {
-    const name = /^\s*["']?([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?(?:["'<>=!~ ,;]|$)/.exec(line)?.[1];
-    const isEntry = /^\s*["'][^"']+["']\s*,?\s*(?:#.*)?$/.test(line) || /^\s*[\w.-]+\s*=\s*["'{]/.test(line);
-    return name !== undefined && isEntry && packages.test(name) ? `${name} is taken out` : undefined;
-  });
-}
-
-export function removeLines(text: string, why: (line: string) => string | undefined): Edited {
-  const reasons: Reason[] = [];
-  const kept = text.split('\n').filter((line, index) => {
-    const reason = why(line);
-    if (reason !== undefined) reasons.push({ line: index + 1, text: reason });
-    return reason === undefined;
-  });
-  return { text: kept.join('\n'), reasons };
+/** Behind the line ending. */
+export function lineEnd(text: string, at: number): number {
+  const end = text.indexOf('\n', at);
+  return end < 0 ? text.length : end + 1;
 }
 
 /** Whole words, wherever they stand; for files whose grammar does not matter to a name. */
-export function renameWords(text: string, names: ReadonlyMap<string, string>): Edited {
+export function renameWords(text: string, names: ReadonlyMap<string, string>) {
   const reasons: Reason[] = [];
   const lines = text.split('\n').map((line, index) =>
     line.replace(/[A-Za-z_][A-Za-z0-9_]*/g, (word) => {

@@ -1,183 +1,236 @@
-// Applying a plan: all of it or nothing. J1 the journal is on disk, with every old text, before the first
-// file is changed; whoever is killed in the middle finds it there, and `undo` takes back what was done. J2
-// undo touches nothing that was changed since: what it would lose is named.
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, readdirSync, rmSync } from 'node:fs';
+// Applying a plan: all of it or nothing, and taking it back. J1 the journal is on disk, with what each path
+// held and will hold, before the first file is changed; whoever is killed in the middle of apply or of undo
+// finds it there, and `undo` goes on. J2 undo and cleanup touch nothing that was changed since: a path holds
+// what the migration left or what was before it, or all of it is refused and the path is named. J3 what
+// checks change in the project's files is part of the migration.
+import { existsSync, lstatSync, readdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
-import { putText } from '../whole-file.ts';
-import { git, isCheckout } from '../working-tree.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
+import { git, isInCheckout } from '../working-tree.ts';
+import { failureOf } from './check.ts';
+import { Contents, dropDraft, isSame, putVersion, versionAt, versionOf } from './file-version.ts';
+import type { Version } from './file-version.ts';
+import {
+  contentsPath,
+  lastMigration,
+  migrations,
+  nextMigration,
+  ownerNow,
+  runningOwner,
+  writeRecord,
+  type Entry,
+  type MigrationRecord,
+} from './journal.ts';
 import type { Plan } from './plan.ts';
-
-const checkLimitMs = 10 * 60_000;
-
-const entry = z.object({
-  path: z.string(),
-  to: z.string(),
-  /** Absent for a file that was made. */
-  before: z.string().optional(),
-  after: z.string(),
-  isExecutable: z.boolean(),
-});
-const record = z.object({
-  version: z.literal(1),
-  recipe: z.string(),
-  at: z.number(),
-  state: z.enum(['applying', 'applied', 'undone']),
-  entries: z.array(entry),
-});
-export type MigrationRecord = z.infer<typeof record>;
-type Entry = z.infer<typeof entry>;
-
-const journalPath = (folder: string): string => join(folder, '.crossfade/migration.json');
-
-/** The newest migration of this folder. */
-export function lastMigration(folder: string): MigrationRecord | undefined {
-  const path = journalPath(folder);
-  if (!existsSync(path)) return undefined;
-  const parsed = record.safeParse(JSON.parse(readFileSync(path, 'utf8')));
-  if (parsed.success) return parsed.data;
-  throw new CrossfadeError('source', `${path} is damaged`, 'git has the old files; remove it afterwards');
-}
+import { maskValues, secretValues } from './secret-values.ts';
+import type { FileChange } from './tree.ts';
+import { setAside, settled, watch } from './watched-files.ts';
 
 export type ApplyOptions = {
   readonly allowDirty: boolean;
   readonly checks: readonly string[];
   readonly say: (text: string) => void;
+  /** Ends the check that runs; everything is taken back. */
+  readonly signal?: AbortSignal;
 };
 
-/** Throws the refusal, or the check that failed after everything was taken back. */
-export function applyMigration(folder: string, plan: Plan, options: ApplyOptions): void {
-  refuseInterrupted(folder);
+/** Throws the refusal, or what failed after everything was taken back. */
+export async function applyMigration(folder: string, plan: Plan, options: ApplyOptions): Promise<void> {
+  await refuseInterrupted(folder);
   if (!options.allowDirty) refuseDirty(folder);
-  const entries = plan.changes.map(({ path, to, before, after, isExecutable }) => ({
-    ...{ path, to, after, isExecutable },
-    ...(before !== undefined && { before }),
-  }));
-  const made: MigrationRecord = {
-    version: 1,
-    recipe: plan.recipe,
-    at: Date.now(),
-    state: 'applying',
-    entries,
-  };
-  write(folder, made);
-  for (const each of entries) applyEntry(folder, each);
-  for (const command of options.checks) {
-    options.say(`check    ${command}`);
-    const failed = runCheck(folder, command);
-    if (failed === undefined) continue;
-    undoMigration(folder);
-    throw new CrossfadeError(
-      'refused',
-      `"${command}" failed, and everything is as it was: ${failed}`,
-      'mend it, or --no-checks',
-    );
+  let made = await begin(folder, plan);
+  let problem: CrossfadeError | undefined;
+  try {
+    for (const { path, after } of made.entries) putVersion(folder, path, after, contentsPath(folder, made));
+    if (options.checks.length > 0) made = watch(folder, made);
+    problem = await failedCheck(folder, plan, options);
+    if (!problem) return writeRecord(folder, { ...settled(folder, made), state: 'applied' });
+  } catch (error) {
+    problem = new CrossfadeError('source', errorText(error), 'look at what stands in its way', error);
   }
-  write(folder, { ...made, state: 'applied' });
+  throw await takenBack(folder, problem);
+}
+
+async function failedCheck(folder: string, { changes }: Plan, { checks, say, signal }: ApplyOptions) {
+  for (const command of checks) {
+    say(`check    ${command}`);
+    const failed = await failureOf(command, folder, signal);
+    if (failed === undefined) continue;
+    const shown = maskValues(failed, secretValues(changes));
+    return new CrossfadeError('check-failed', `"${command}" failed: ${shown}`, 'mend it, or --no-checks');
+  }
+  return undefined;
+}
+
+async function takenBack(folder: string, { code, message, hint, cause }: CrossfadeError): Promise<Error> {
+  try {
+    const { lost } = await undoMigration(folder);
+    const but = lost.length === 0 ? '' : ` but ${lost.join(', ')}, which a check changed`;
+    return new CrossfadeError(code, `everything is as it was${but}: ${message}`, hint, cause);
+  } catch (error) {
+    const both = `${message}; taking it back failed too: ${errorText(error)}`;
+    return new CrossfadeError(code, both, '`crossfade migrate undo` goes on with it', error);
+  }
 }
 
 /** What is half done is no ground to plan on. */
-export function refuseInterrupted(folder: string): void {
-  if (lastMigration(folder)?.state !== 'applying') return;
+export async function refuseInterrupted(folder: string): Promise<void> {
+  const last = lastMigration(folder);
+  if (last?.state !== 'applying' && last?.state !== 'undoing') return;
+  await refuseRunning(last);
   const hint = '`crossfade migrate undo` takes it back';
   throw new CrossfadeError('refused', 'a migration was interrupted here', hint);
 }
 
-/** J2. The files that were put back. */
-export function undoMigration(folder: string): readonly string[] {
-  const last = lastMigration(folder);
-  if (!last || last.state === 'undone')
+export type Undone = {
+  readonly paths: readonly string[];
+  /** Where what somebody may have written during an interrupted check was put. */
+  readonly replaced?: string;
+  /** Changed by a check, and too large to be kept. */
+  readonly lost: readonly string[];
+};
+
+/** J2. What was put back; with `isDry` what would be. */
+export async function undoMigration(folder: string, isDry = false): Promise<Undone> {
+  const found = lastMigration(folder);
+  if (!found || found.state === 'undone')
     throw new CrossfadeError('refused', 'there is no migration to take back', '`crossfade migrate status`');
-  const changed = last.entries.filter((each) => !isUndoable(folder, each, last.state));
-  if (changed.length > 0) {
-    const names = changed.map(({ to }) => to).join(', ');
-    const hint =
-      '`crossfade migrate status` shows how they differ: put them back as they were left, or use git';
-    throw new CrossfadeError('refused', `changed since the migration: ${names}`, hint);
-  }
-  for (const each of last.entries.toReversed()) undoEntry(folder, each);
-  write(folder, { ...last, state: 'undone' });
-  return last.entries.map(({ path }) => path);
+  if (found.state === 'cleaned')
+    throw new CrossfadeError('refused', `${found.recipe} was cleaned up: its old files are gone`, 'use git');
+  await refuseRunning(found);
+  const last = settled(folder, found, isDry);
+  refuseChanged(folder, last.entries);
+  const owner = await ownerNow();
+  const isOurs = found.owner?.pid === owner.pid && found.owner.startedAt === owner.startedAt;
+  const replaced = found.watched && !isOurs ? setAside(folder, found, last, isDry) : undefined;
+  const lost = last.entries.filter(({ before }) => before && before.offset === undefined);
+  const back = last.entries.filter((each) => !lost.includes(each));
+  const undone = {
+    paths: back.filter((each) => !each.isDeprecated).map(({ path }) => path),
+    ...{ lost: lost.map(({ path }) => path), ...(replaced !== undefined && { replaced }) },
+  };
+  if (isDry) return undone;
+  const undoing: MigrationRecord = { ...last, state: 'undoing', owner };
+  writeRecord(folder, undoing);
+  for (const each of back.toReversed()) putBack(folder, each, contentsPath(folder, last));
+  for (const each of last.folders.toReversed()) dropEmpty(folder, each);
+  writeRecord(folder, { ...undoing, state: 'undone' });
+  return undone;
 }
 
-/** Files of the last migration that are not as it left them. */
-export function changedSince(folder: string, { entries }: MigrationRecord): string[] {
-  return entries.filter(({ to, after }) => textOf(folder, to) !== after).map(({ to }) => to);
-}
-
-/** Removes what was deprecated; throws while the migration is not applied. */
-export function cleanUp(folder: string): string[] {
-  const last = lastMigration(folder);
-  if (last?.state !== 'applied')
+/** Removes what was deprecated; throws while no migration is applied, and where one of them was changed. */
+export function cleanUp(folder: string, isDry = false): string[] {
+  if (!migrations(folder).some(({ state }) => state === 'applied'))
     throw new CrossfadeError('refused', 'no migration is applied here', '`crossfade migrate status`');
-  const gone = last.entries.flatMap(({ path, to }) =>
-    to !== path && existsSync(join(folder, to)) ? [to] : [],
+  const applied = migrations(folder).filter(
+    ({ state, entries }) => state === 'applied' && entries.some((each) => each.isDeprecated),
   );
-  for (const path of gone) rmSync(join(folder, path));
+  const deprecated = applied.flatMap(({ entries }) => entries.filter((each) => each.isDeprecated));
+  refuseChanged(folder, deprecated);
+  const gone = deprecated.map(({ path }) => path).filter((path) => existsSync(join(folder, path)));
+  if (isDry) return gone;
+  for (const path of gone) putVersion(folder, path, undefined, '');
+  for (const each of applied) writeRecord(folder, { ...each, state: 'cleaned' });
   return gone;
 }
 
-function applyEntry(folder: string, { path, to, after, isExecutable }: Entry): void {
-  putText(after, join(folder, to), isExecutable ? 0o755 : 0o644);
-  if (to !== path) rmSync(join(folder, path), { force: true });
+export type ChangedFile = { readonly path: string; readonly why: string; readonly left?: Version };
+
+/** Files that hold neither what a migration left nor what was before it. */
+export function changedSince(folder: string, entries: readonly Entry[]): ChangedFile[] {
+  return entries.flatMap(({ path, before, after }) => {
+    const now = versionAt(folder, path);
+    if (isSame(now, after) || isSame(now, before)) return [];
+    return [{ path, why: whyChanged(now, after), ...(after && { left: after }) }];
+  });
 }
 
-/** As the migration left it or, where it was interrupted, not touched yet. */
-function isUndoable(folder: string, { path, to, before, after }: Entry, state: string): boolean {
-  if (textOf(folder, to) === after && (to === path || textOf(folder, path) === undefined)) return true;
-  if (state !== 'applying') return false;
-  const isUntouched = textOf(folder, path) === before && (to === path || textOf(folder, to) === undefined);
-  // Between the new file and the end of the old one.
-  return isUntouched || (to !== path && textOf(folder, to) === after && textOf(folder, path) === before);
+function whyChanged(now: Version | undefined, left: Version | undefined): string {
+  if (!now) return 'is gone';
+  if (!left) return 'is there again';
+  if (now.kind !== left.kind) return now.kind === 'link' ? 'is a link now' : 'is no file any more';
+  return now.sha256 === left.sha256 ? 'has another mode' : 'has another text';
 }
 
-function undoEntry(folder: string, { path, to, before, isExecutable }: Entry): void {
-  if (before !== undefined) putText(before, join(folder, path), isExecutable ? 0o755 : 0o644);
-  if (before !== undefined && to === path) return;
-  rmSync(join(folder, to), { force: true });
-  for (let parent = dirname(to); parent !== '.'; parent = dirname(parent)) {
-    const full = join(folder, parent);
-    if (!existsSync(full) || readdirSync(full).length > 0) return;
-    rmdirSync(full);
+function refuseChanged(folder: string, entries: readonly Entry[]): void {
+  const changed = changedSince(folder, entries);
+  if (changed.length === 0) return;
+  const names = changed.map(({ path, why }) => `${path} (${why})`).join(', ');
+  const hint =
+    '`crossfade migrate status` shows how they differ: put them back as they were left, or use git';
+  throw new CrossfadeError('refused', `changed since the migration: ${names}`, hint);
+}
+
+async function refuseRunning(last: MigrationRecord): Promise<void> {
+  const pid = await runningOwner(last);
+  if (pid === undefined) return;
+  throw new CrossfadeError('refused', `process ${pid} is at this migration`, 'wait for it, or end it');
+}
+
+/** J1: nothing is changed before its record is durable. */
+async function begin(folder: string, { recipe, changes }: Plan): Promise<MigrationRecord> {
+  const owner = await ownerNow();
+  try {
+    const at = nextMigration(folder);
+    using contents = new Contents(contentsPath(folder, at));
+    const entries = changes.flatMap((each) => entriesOf(folder, each, contents));
+    contents.sync();
+    const made: MigrationRecord = {
+      ...{ version: 1, ...at, recipe, at: Date.now(), state: 'applying', owner, entries },
+      folders: [...new Set(entries.flatMap(({ path }) => missingFolders(folder, path)))],
+    };
+    writeRecord(folder, made);
+    return made;
+  } catch (error) {
+    if (error instanceof CrossfadeError) throw error;
+    const message = `nothing was changed: the record cannot be written: ${errorText(error)}`;
+    throw new CrossfadeError('state-folder', message, 'look at .crossfade/migrations', error);
   }
 }
 
-function textOf(folder: string, path: string): string | undefined {
-  return existsSync(join(folder, path)) ? readFileSync(join(folder, path), 'utf8') : undefined;
+/** A renamed file is one that is made and one that goes. */
+function entriesOf(folder: string, change: FileChange, contents: Contents): Entry[] {
+  const { path, to, after, mode } = change;
+  const before = contents.keepAt(folder, path);
+  const planned = change.before === undefined ? undefined : versionOf(Buffer.from(change.before), mode);
+  const isTaken = to !== path && versionAt(folder, to) !== undefined;
+  if (isTaken || !isSame(before, planned))
+    throw new CrossfadeError('refused', `${path} was changed while this was planned`, 'try again');
+  const bytes = Buffer.from(after);
+  const left = contents.keep(versionOf(bytes, mode), () => bytes);
+  if (to === path) return [{ path, after: left, ...(before && { before }) }];
+  return [
+    { path: to, after: left, isDeprecated: true },
+    { path, ...(before && { before }) },
+  ];
+}
+
+function missingFolders(folder: string, path: string): string[] {
+  const found: string[] = [];
+  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent))
+    if (!existsSync(join(folder, parent))) found.unshift(parent);
+  return found;
+}
+
+function putBack(folder: string, { path, before }: Entry, contents: string): void {
+  dropDraft(folder, path);
+  if (isSame(versionAt(folder, path), before)) return;
+  putVersion(folder, path, before, contents);
+  if (!before)
+    for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) dropEmpty(folder, parent);
+}
+
+function dropEmpty(folder: string, path: string): void {
+  const full = join(folder, path);
+  const isFolder = lstatSync(full, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (isFolder && readdirSync(full).length === 0) rmdirSync(full);
 }
 
 function refuseDirty(folder: string): void {
-  if (!isCheckout(folder)) return;
-  const dirty = git(folder, ['status', '--porcelain']);
+  if (!isInCheckout(folder)) return;
+  const dirty = git(folder, ['status', '--porcelain', '--', '.', ':(exclude).crossfade']);
   if (dirty === '') return;
   const first = dirty.split('\n')[0]!.slice(3);
-  throw new CrossfadeError(
-    'dirty-tree',
-    `the tree has changes, such as ${first}`,
-    'commit them, or --allow-dirty',
-  );
-}
-
-/** Undefined where it succeeds. */
-function runCheck(folder: string, command: string): string | undefined {
-  try {
-    execFileSync('/bin/sh', ['-c', command], {
-      cwd: folder,
-      stdio: 'pipe',
-      timeout: checkLimitMs,
-      encoding: 'utf8',
-    });
-    return undefined;
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    return (stderr || stdout || errorText(error)).trim().split('\n').slice(-5).join('\n');
-  }
-}
-
-/** J1. */
-function write(folder: string, made: MigrationRecord): void {
-  mkdirSync(join(folder, '.crossfade'), { recursive: true, mode: 0o700 });
-  putText(JSON.stringify(made), journalPath(folder), 0o600);
+  const message = `the tree has changes, such as ${first}`;
+  throw new CrossfadeError('dirty-tree', message, 'commit them, or --allow-dirty');
 }

@@ -1,105 +1,103 @@
 // What a recipe would do to a folder: the same every time, and nothing the second time.
 import { createTwoFilesPatch } from 'diff';
 import { editPackage } from './edit-json.ts';
-import {
-  addVariables,
-  editEnvironment,
-  removePyproject,
-  removeRequirements,
-  renameWords,
-} from './edit-lines.ts';
-import { removeYaml } from './edit-yaml.ts';
+import type { Edited } from './edit-lines.ts';
+import { removePyproject, removeRequirements } from './edit-python.ts';
+import { editWorkflow } from './edit-workflow.ts';
+import { addVariables, editEnvironment, environmentPath, maskEnvironment } from './environment-file.ts';
+import type { VariableMap } from './environment-file.ts';
 import type { Recipe } from './recipe.ts';
+import { maskValues, secretValues } from './secret-values.ts';
 import { summaryOf } from './summary.ts';
-import { Tree, type FileChange, type HumanTask } from './tree.ts';
+import { Tree, type FileChange, type HumanTask, type LeftAlone } from './tree.ts';
 
 export type Plan = {
   readonly recipe: string;
   readonly changes: readonly FileChange[];
   readonly tasks: readonly HumanTask[];
+  /** Files that may have to change, and cannot be read. */
+  readonly leftAlone: readonly LeftAlone[];
   /** Why there is nothing to do. */
   readonly unfit?: string;
 };
 
-const environmentPath = /(^|\/)\.env(\.[\w.-]+)?$/;
+const workflowPath = /^\.github\/(?:workflows\/[\w.-]+|actions\/(?:[\w.-]+\/)+action)\.ya?ml$/;
+/** Python's list of packages by name; also what pip-compile reads. */
+const requirementsPath =
+  /(^|\/)(?:(?:[\w.-]*requirements|constraints)[\w.-]*|requirements\/[\w.-]+)\.(?:txt|in)$/;
 export const summaryPath = 'MIGRATION_SUMMARY.md';
 
 export function planMigration(recipe: Recipe, folder: string): Plan {
   const tree = new Tree(folder);
   const unfit = recipe.unfit(tree);
-  if (unfit !== undefined) return { recipe: recipe.name, changes: [], tasks: [], unfit };
+  const { tasks, leftAlone } = tree;
+  if (unfit !== undefined) return { recipe: recipe.name, changes: [], tasks, leftAlone, unfit };
   editManifests(recipe, tree);
   for (const path of tree.paths(/./)) {
     const why = recipe.deprecated?.(path, tree.read(path));
     if (why !== undefined) tree.rename(path, `${path}.deprecated`, why);
   }
-  recipe.code?.(tree);
-  editVariables(recipe, tree);
-  editWorkflows(recipe, tree);
+  const found = recipe.code?.(tree) ?? new Map<string, string>();
+  editVariables(recipe, tree, found);
+  editWorkflows(recipe, tree, found);
   const isChanged = tree.changes().length > 0;
   if (isChanged) for (const { path, text, why } of recipe.created ?? []) tree.create(path, text, why);
-  const changes = tree.changes();
-  if (isChanged)
-    tree.create(summaryPath, summaryOf(recipe, changes, tree.tasks), 'what was done, and what is left');
-  return { recipe: recipe.name, changes: tree.changes(), tasks: tree.tasks };
+  if (isChanged) addSummary(recipe, tree);
+  return { recipe: recipe.name, changes: tree.changes(), tasks, leftAlone };
+}
+
+/** Behind that of an earlier migration. */
+function addSummary(recipe: Recipe, tree: Tree): void {
+  const summary = summaryOf(recipe, tree.changes(), tree.tasks, tree.leftAlone);
+  const why = 'what was done, and what is left';
+  if (!tree.has(summaryPath)) return tree.create(summaryPath, summary, why);
+  tree.edit(summaryPath, `${tree.read(summaryPath)}\n${summary}`, [{ line: 1, text: why }]);
+}
+
+function editEach(tree: Tree, pattern: RegExp, edit: (text: string) => Edited, todo: string): void {
+  for (const path of tree.paths(pattern)) {
+    const { text, reasons, left } = edit(tree.read(path));
+    tree.edit(path, text, reasons);
+    for (const { line, text: what } of left) tree.ask(path, line, `${what}: ${todo}`);
+  }
 }
 
 function editManifests({ packages, python }: Recipe, tree: Tree): void {
-  for (const path of packages ? tree.paths(/^package\.json$/) : []) {
-    const { text, reasons } = editPackage(tree.read(path), packages!);
-    tree.edit(path, text, reasons);
-  }
+  if (packages)
+    editEach(tree, /^package\.json$/, (text) => editPackage(text, packages), 'mend it and plan again');
   if (!python) return;
-  for (const path of tree.paths(/(^|\/)requirements[\w.-]*\.txt$/)) {
-    const { text, reasons } = removeRequirements(tree.read(path), python);
-    tree.edit(path, text, reasons);
-  }
-  for (const path of tree.paths(/(^|\/)pyproject\.toml$/)) {
-    const { text, reasons } = removePyproject(tree.read(path), python);
-    tree.edit(path, text, reasons);
-  }
+  const todo = 'look whether it is still meant';
+  editEach(tree, requirementsPath, (text) => removeRequirements(text, python), todo);
+  editEach(tree, /(^|\/)pyproject\.toml$/, (text) => removePyproject(text, python), todo);
 }
 
-function editVariables({ variables, newVariables }: Recipe, tree: Tree): void {
-  for (const path of tree.paths(environmentPath)) {
-    if (variables) {
-      const { text, reasons } = editEnvironment(tree.read(path), variables);
-      tree.edit(path, text, reasons);
-    }
-    if (newVariables) {
-      const { text, reasons } = addVariables(tree.read(path), newVariables);
-      tree.edit(path, text, reasons);
-    }
-  }
+type Renames = ReadonlyMap<string, string>;
+
+function editVariables({ variables, newVariables }: Recipe, tree: Tree, found: Renames): void {
+  const all: VariableMap = new Map([...found, ...(variables ?? [])]);
+  editEach(tree, environmentPath, (text) => editEnvironment(text, all), 'take it out or give it a value');
+  if (newVariables) editEach(tree, environmentPath, (text) => addVariables(text, newVariables), '');
 }
 
-function editWorkflows({ workflows, variables }: Recipe, tree: Tree): void {
-  const renamed = new Map(
-    [...(variables ?? [])].flatMap(([from, to]) => (to === undefined ? [] : [[from, to] as const])),
+function editWorkflows({ workflows, variables }: Recipe, tree: Tree, found: Renames): void {
+  const renames = new Map(
+    [...found, ...(variables ?? [])].flatMap(([from, to]) => (to === undefined ? [] : [[from, to] as const])),
   );
-  for (const path of tree.paths(/^\.github\/workflows\/[\w.-]+\.ya?ml$/)) {
-    if (workflows) {
-      const { text, reasons } = removeYaml(tree.read(path), workflows.keys, workflows.steps);
-      tree.edit(path, text, reasons);
-    }
-    const { text, reasons } = renameWords(tree.read(path), renamed);
-    tree.edit(path, text, reasons);
-  }
+  const edit = workflows ?? { keys: /^$/, commands: /^$/, mentions: /^\b$/ };
+  editEach(tree, workflowPath, (text) => editWorkflow(text, { ...edit, renames }), 'look at it by hand');
 }
 
-/** Unified; values of environment files are not shown. */
+/** Unified; values of environment files are not shown, also not where they stand elsewhere. */
 export function patchOf(changes: readonly FileChange[]): string {
+  const values = secretValues(changes);
   return changes
     .map(({ path, to, before, after }) => {
-      const shown = (text: string): string => (environmentPath.test(path) ? masked(text) : text);
+      const shown = (text: string): string =>
+        maskValues(environmentPath.test(path) ? maskEnvironment(text) : text, values);
       const from = before === undefined ? '/dev/null' : path;
       return createTwoFilesPatch(from, to, shown(before ?? ''), shown(after), undefined, undefined, {
         context: 2,
       });
     })
     .join('\n');
-}
-
-function masked(text: string): string {
-  return text.replace(/^(\s*(?:export\s+)?[A-Za-z_]\w*\s*=)(.+)$/gm, '$1…');
 }

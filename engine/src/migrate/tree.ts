@@ -1,10 +1,16 @@
 // A project's files as a recipe wants them: read from disk, changed in memory only. What it comes to is a
-// list of changes with a reason each, and of what needs a person, with file and line.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+// list of changes with a reason each, of what needs a person, with file and line, and of what was left alone.
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { treeFiles } from '../working-tree.ts';
+import { projectPaths } from '../working-tree.ts';
+import { isInside } from './file-version.ts';
 
 const largestBytes = 1024 * 1024;
+/** Of such files it is said when they cannot be read; a picture is no text, and nobody asks. */
+const readable =
+  /\.(?:[cm]?[jt]sx?|json|py|toml|txt|in|cfg|ya?ml|sh)$|(^|\/)(?:\.env[^/]*|Makefile|Dockerfile[^/]*)$/;
+const madeByTools = /(^|\/)(?:package-lock\.json|pnpm-lock\.yaml|npm-shrinkwrap\.json)$/;
+const newMode = 0o644;
 
 export type Reason = { readonly line: number; readonly text: string };
 
@@ -15,47 +21,50 @@ export type FileChange = {
   /** Where it is afterwards; another path for a renamed one. */
   readonly to: string;
   readonly after: string;
-  readonly isExecutable: boolean;
+  readonly mode: number;
   readonly reasons: readonly Reason[];
 };
 
 /** What no recipe can decide. */
 export type HumanTask = { readonly path: string; readonly line: number; readonly text: string };
 
+/** A file that might have to change and cannot be read. */
+export type LeftAlone = { readonly path: string; readonly why: string };
+
 type Entry = {
   text: string;
   to: string;
   before: string | undefined;
-  isExecutable: boolean;
+  mode: number;
   reasons: Reason[];
 };
 
 export class Tree {
   readonly folder: string;
   readonly tasks: HumanTask[] = [];
-  readonly #paths: readonly string[];
-  readonly #entries = new Map<string, Entry>();
+  readonly leftAlone: LeftAlone[] = [];
+  readonly #paths: ReadonlySet<string>;
+  /** Undefined for what cannot be read. */
+  readonly #entries = new Map<string, Entry | undefined>();
 
   constructor(folder: string) {
     this.folder = folder;
-    // Environment files are mostly ignored by git, and what a migration is about.
-    const ignored = ['.env', '.env.local', '.env.development', '.env.production', '.env.staging'];
-    const there = ignored.filter((path) => existsSync(join(folder, path)));
-    this.#paths = [...new Set([...treeFiles(folder).map(({ path }) => path), ...there])].sort();
+    this.#paths = new Set(projectPaths(folder));
   }
 
   /** Paths as they are now, deprecated ones left out. */
   paths(pattern: RegExp): string[] {
-    const gone = (path: string): boolean => (this.#entries.get(path)?.to ?? path) !== path;
-    const made = [...this.#entries].filter(([, { before }]) => before === undefined).map(([path]) => path);
-    const all = [...this.#paths, ...made];
-    return [...new Set(all)].filter(
-      (path) => pattern.test(path) && !path.endsWith('.deprecated') && !gone(path),
+    const all = new Set([...this.#paths, ...this.#entries.keys()]);
+    return [...all].filter(
+      (path) =>
+        pattern.test(path) && !path.endsWith('.deprecated') && (this.#entries.get(path)?.to ?? path) === path,
     );
   }
 
+  /** Also what git ignores. */
   has(path: string): boolean {
-    return this.#entries.has(path) || this.#paths.includes(path);
+    const isOnDisk = lstatSync(join(this.folder, path), { throwIfNoEntry: false }) !== undefined;
+    return this.#entries.get(path) !== undefined || isOnDisk;
   }
 
   /** Empty for what is not there, too large or no text. */
@@ -63,10 +72,14 @@ export class Tree {
     return this.#entry(path)?.text ?? '';
   }
 
+  /** Where every line ended in CRLF, every line does afterwards. */
   edit(path: string, text: string, reasons: readonly Reason[]): void {
     const entry = this.#entry(path);
-    if (!entry || entry.text === text) return;
-    entry.text = text;
+    if (!entry) return;
+    const isCrlf = entry.text.includes('\r\n') && !/(?:^|[^\r])\n/.test(entry.text);
+    const edited = isCrlf ? text.replace(/\r?\n/g, '\r\n') : text;
+    if (entry.text === edited) return;
+    entry.text = edited;
     const isNew = ({ line, text: why }: Reason): boolean =>
       !entry.reasons.some((each) => each.line === line && each.text === why);
     for (const each of reasons) if (isNew(each)) entry.reasons.push(each);
@@ -74,15 +87,18 @@ export class Tree {
   }
 
   /** A file that is there is left alone. */
-  create(path: string, text: string, why: string, isExecutable = false): void {
+  create(path: string, text: string, why: string): void {
     if (this.has(path)) return;
+    if (!isInside(this.folder, path))
+      return this.ask(path, 1, 'its folder is a link or a file, so it is not made: make it by hand');
     const reasons = [{ line: 1, text: why }];
-    this.#entries.set(path, { text, to: path, before: undefined, isExecutable, reasons });
+    this.#entries.set(path, { text, to: path, before: undefined, mode: newMode, reasons });
   }
 
   rename(path: string, to: string, why: string): void {
     const entry = this.#entry(path);
     if (!entry || entry.to !== path) return;
+    if (this.has(to)) return this.ask(path, 1, `${why}, but ${to} is there: rename it by hand`);
     entry.to = to;
     entry.reasons.push({ line: 1, text: why });
   }
@@ -93,31 +109,39 @@ export class Tree {
   }
 
   changes(): FileChange[] {
-    const changed = [...this.#entries].filter(
-      ([path, { text, to, before }]) => text !== before || to !== path,
-    );
-    return changed
-      .map(([path, { text, to, before, isExecutable, reasons }]) => ({
-        ...{ path, to, after: text, isExecutable, reasons },
-        ...(before !== undefined && { before }),
-      }))
-      .sort((a, b) => (a.path < b.path ? -1 : 1));
+    const changed = [...this.#entries].flatMap(([path, entry]): FileChange[] => {
+      if (!entry || (entry.text === entry.before && entry.to === path)) return [];
+      const { text, to, before, mode, reasons } = entry;
+      return [{ path, to, after: text, mode, reasons, ...(before !== undefined && { before }) }];
+    });
+    return changed.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   #entry(path: string): Entry | undefined {
-    const known = this.#entries.get(path);
-    if (known) return known;
-    if (!this.#paths.includes(path)) return undefined;
-    const full = join(this.folder, path);
-    const stats = statSync(full, { throwIfNoEntry: false });
-    if (!stats?.isFile() || stats.size > largestBytes) return undefined;
-    const bytes = readFileSync(full);
-    const text = bytes.toString('utf8');
-    if (text.includes('\0') || !Buffer.from(text).equals(bytes)) return undefined;
-    const isExecutable = (stats.mode & 0o100) !== 0;
-    const entry = { text, to: path, before: text, isExecutable, reasons: [] };
+    if (this.#entries.has(path) || !this.#paths.has(path)) return this.#entries.get(path);
+    const found = this.#load(path);
+    if (typeof found === 'string' && readable.test(path) && !madeByTools.test(path))
+      this.leftAlone.push({ path, why: found });
+    const entry = typeof found === 'object' ? found : undefined;
     this.#entries.set(path, entry);
     return entry;
+  }
+
+  /** Why it cannot be read; undefined where nothing is. */
+  #load(path: string): Entry | string | undefined {
+    const full = join(this.folder, path);
+    if (!isInside(this.folder, path)) return 'lies behind a link';
+    const stats = lstatSync(full, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink()) {
+      const isFile = statSync(full, { throwIfNoEntry: false })?.isFile() === true;
+      return isFile ? 'is a link' : undefined;
+    }
+    if (!stats?.isFile()) return undefined;
+    if (stats.size > largestBytes) return `is larger than ${largestBytes / 1024 / 1024} MiB`;
+    const bytes = readFileSync(full);
+    const text = bytes.toString('utf8');
+    if (text.includes('\0') || !Buffer.from(text).equals(bytes)) return 'is no UTF-8 text';
+    return { text, to: path, before: text, mode: stats.mode & 0o777, reasons: [] };
   }
 }
 

@@ -47,11 +47,12 @@ export function moveClients(tree: Tree, isServer: (path: string) => boolean): vo
       continue;
     }
     for (const node of strange) {
-      const shown = text.slice(node.start, node.end).split('\n')[0]!.slice(0, 60);
+      // A literal may be a key.
+      const shown = text.slice(node.start, node.end).replace(/(["'`])(?:\\.|(?!\1)[^\\])*\1?/g, '$1…$1');
       tree.ask(
         path,
         lineAt(text, node.start),
-        `\`${shown}\` has no counterpart in a SpeechSession: move this file by hand`,
+        `\`${shown.split('\n')[0]!.slice(0, 60)}\` has no counterpart in a SpeechSession: move this file by hand`,
       );
     }
   }

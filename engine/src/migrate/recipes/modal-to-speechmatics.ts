@@ -4,11 +4,18 @@
 import { readFileSync } from 'node:fs';
 import { editAppConfig } from './app-config.ts';
 import { clientPath, moveClients } from './livekit-client.ts';
-import { moveToServer, publicSecrets, renameInFiles } from './public-keys-to-server.ts';
+import { moveToServer, publicSecrets } from './public-keys-to-server.ts';
 import type { Recipe } from '../recipe.ts';
 import { lineAt, type Tree } from '../tree.ts';
 
 const modalOrLivekit = /^(?:modal|modal-client|livekit(?:-agents|-api|-plugins-[\w-]+)?)$/i;
+const modalCommand =
+  /\bmodal (?:deploy|serve|run|app|setup|token|secret|volume|environment)\b|\bpip3? install\b.*\bmodal\b/;
+/** As a whole: `python -m modal deploy x`, `pip install -q "modal>=1"`. */
+const goneCommand = new RegExp(
+  '^(?:(?:\\w+=\\S+|python3?|uv|poetry|pipx|-m|run) )*' +
+    '(?:modal(?: .*)?|(?:pip3? install|uv pip install)(?: -\\S+)*(?: ["\']?(?:modal|livekit)[^\\s/]*)+)$',
+);
 const serverCode = /\+api\.[jt]sx?$|(^|\/)(?:server|functions)\/.*\.[jt]sx?$/;
 
 /** Gone with the agent; what the app itself needs comes again below. */
@@ -46,11 +53,13 @@ export const modalToSpeechmatics: Recipe = {
   python: modalOrLivekit,
   variables,
   newVariables: {
-    SPEECHMATICS_API_KEY: 'The vendor’s key: read by the server alone, never with a public prefix',
+    SPEECHMATICS_API_KEY: 'The vendor’s key, read by the server alone, never with a public prefix',
   },
   workflows: {
-    keys: /^(?:MODAL_\w+|LIVEKIT_\w+|EXPO_PUBLIC_(?:MODAL|LIVEKIT)_\w+)$/,
-    steps: /\bmodal (?:deploy|setup|token|app)\b|\bpip install\b.*\bmodal\b/,
+    // MODAL_FALLBACK is a flag of the app, not a name of the agent's.
+    keys: /^(?:MODAL_(?!FALLBACK$)\w+|LIVEKIT_\w+|EXPO_PUBLIC_(?:MODAL|LIVEKIT)_\w+)$/,
+    commands: goneCommand,
+    mentions: modalCommand,
   },
   deprecated(path, text) {
     if (path.endsWith('.py') && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(text))
@@ -66,10 +75,10 @@ export const modalToSpeechmatics: Recipe = {
     for (const name of [...secrets.keys()]) if (/LIVEKIT|MODAL/.test(name)) secrets.delete(name);
     editAppConfig(tree, new Set([...variables.keys(), ...secrets.keys()]));
     moveToServer(tree, secrets);
-    renameInFiles(tree, secrets);
     askAboutModal(tree);
     askAboutScripts(tree);
     noteLocks(tree);
+    return secrets;
   },
   created: [
     {
@@ -123,15 +132,12 @@ function askAboutModal(tree: Tree): void {
 }
 
 function askAboutScripts(tree: Tree): void {
-  for (const path of tree.paths(/\.(?:sh|mk)$|(^|\/)Makefile$/)) {
-    const text = tree.read(path);
-    for (const found of text.matchAll(/\bmodal (?:deploy|serve|run|app)\b/g))
-      tree.ask(
-        path,
-        lineAt(text, found.index),
-        `\`${found[0]}\`: nothing of it is left to deploy after the bake`,
-      );
-  }
+  for (const path of tree.paths(/\.(?:sh|mk)$|(^|\/)(?:Makefile|Justfile|Procfile|Dockerfile[\w.-]*)$/))
+    for (const [index, line] of tree.read(path).split('\n').entries()) {
+      const called = modalCommand.exec(line)?.[0];
+      if (called !== undefined)
+        tree.ask(path, index + 1, `\`${called}\`: nothing of it is left to deploy after the bake`);
+    }
 }
 
 function noteLocks(tree: Tree): void {

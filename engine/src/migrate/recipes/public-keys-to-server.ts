@@ -65,23 +65,8 @@ export const publicKeysToServer: Recipe = {
   code(tree) {
     const names = publicSecrets(tree);
     moveToServer(tree, names);
-    renameInFiles(tree, names);
+    return names;
   },
   checks: [],
   afterwards: ['Change every key that was public: whoever has seen the page has it.'],
 };
-
-/** In environment files and workflows. */
-export function renameInFiles(tree: Tree, names: ReadonlyMap<string, string>): void {
-  for (const path of tree.paths(/(^|\/)\.env(\.[\w.-]+)?$|^\.github\/workflows\/[\w.-]+\.ya?ml$/)) {
-    const text = tree.read(path);
-    const reasons: { line: number; text: string }[] = [];
-    const renamed = text.replace(/\b[A-Z][A-Z0-9_]+\b/g, (word, offset: number) => {
-      const to = names.get(word);
-      if (to === undefined) return word;
-      reasons.push({ line: lineAt(text, offset), text: `${word} becomes ${to}` });
-      return to;
-    });
-    tree.edit(path, renamed, reasons);
-  }
-}

@@ -1,0 +1,103 @@
+// Whoever ends `migrate apply` or `migrate undo` with SIGKILL at any write finds it said by `status`, and
+// `undo` goes on with it: afterwards every byte, mode and folder is as before.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { crossfade } from './backup-app.ts';
+import { makeMigrateApp, worldOf } from './migrate-app.ts';
+
+const preload = new URL('./backup-crash-preload.ts', import.meta.url).href;
+const recipe = 'modal-to-speechmatics';
+const apply = ['migrate', 'apply', recipe, '--allow-dirty'];
+
+/** Runs a command that dies before one of its writes; 0 writes all of them down. */
+function dying(folder: string) {
+  const seen = join(folder, '.crossfade/seen');
+  const run = (killAt: number, ...args: string[]) => {
+    const env = {
+      CROSSFADE_KILL_AT: String(killAt),
+      CROSSFADE_KILL_SEEN: seen,
+      CROSSFADE_KILL_ALSO: 'rmSync,rmdirSync',
+    };
+    return crossfade(args, { cwd: folder, env, node: ['--import', preload] });
+  };
+  const pointsOf = async (...args: string[]): Promise<readonly string[]> => {
+    rmSync(seen, { force: true });
+    assert.equal((await run(0, ...args)).code, 0);
+    return readFileSync(seen, 'utf8').trim().split('\n');
+  };
+  return { run, pointsOf };
+}
+
+/** Some of each kind, the first and the last. */
+function some(points: readonly string[], count: number): number[] {
+  const step = points.length / count;
+  const all = Array.from({ length: count }, (_, index) => 1 + Math.floor(index * step));
+  return [...new Set([...all, 2, points.length - 1, points.length])].sort((a, b) => a - b);
+}
+
+test('kill -9 in the middle of apply is said, and undo brings back every byte', async () => {
+  using app = makeMigrateApp();
+  const { folder } = app;
+  const migrate = (...args: string[]) => crossfade(['migrate', ...args], { cwd: folder });
+  await migrate('status');
+  const before = worldOf(folder);
+  assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
+  assert.equal((await migrate('undo')).code, 0);
+  const { run, pointsOf } = dying(folder);
+  const points = await pointsOf(...apply);
+  assert.equal((await migrate('undo')).code, 0);
+  for (const at of some(points, 10)) {
+    assert.equal((await run(at, ...apply)).code, null, points[at - 1]);
+    const { stdout, stderr } = await migrate('status');
+    if (/: applying/.test(stdout)) {
+      assert.match(stderr, /it was interrupted: `crossfade migrate undo`/);
+      assert.match((await crossfade(apply, { cwd: folder })).stderr, /was interrupted here/);
+      const dry = await migrate('undo', '--dry-run');
+      assert.match(dry.stdout, /files would be as they were/);
+      assert.equal((await migrate('undo')).code, 0);
+    } else assert.match(stdout, /: undone/);
+    assert.deepEqual(worldOf(folder), before, points[at - 1]);
+  }
+});
+
+test('kill -9 in the middle of undo is said, and undo goes on where it was', async () => {
+  using app = makeMigrateApp();
+  const { folder } = app;
+  const migrate = (...args: string[]) => crossfade(['migrate', ...args], { cwd: folder });
+  const before = worldOf(folder);
+  assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
+  const { run, pointsOf } = dying(folder);
+  const points = await pointsOf('migrate', 'undo');
+  assert.deepEqual(worldOf(folder), before);
+  for (const at of some(points, 8)) {
+    assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
+    assert.equal((await run(at, 'migrate', 'undo')).code, null, points[at - 1]);
+    const { stdout } = await migrate('status');
+    assert.match(stdout, /: (?:applied|undoing|undone) at/);
+    if (!/: undone/.test(stdout)) assert.equal((await migrate('undo')).code, 0, points[at - 1]);
+    assert.deepEqual(worldOf(folder), before, points[at - 1]);
+  }
+  const numbers = readdirSync(join(folder, '.crossfade/migrations')).filter((name) => /^\d+$/.test(name));
+  assert.ok(numbers.length > 5);
+  assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
+  const kept = numbers.filter((name) => existsSync(join(folder, '.crossfade/migrations', name, 'contents')));
+  assert.deepEqual(kept, [], 'old values are not kept longer than they are needed');
+});
+
+test('kill -9 in the middle of a check: what it wrote goes back, and is kept aside', async () => {
+  using app = makeMigrateApp();
+  const { folder } = app;
+  const before = worldOf(folder);
+  const check =
+    'echo mine >> README.md; echo new > made.txt; rm eas.json; echo x >> package.json; kill -9 $PPID; wait';
+  assert.equal((await crossfade([...apply, '--check', check], { cwd: folder })).code, null);
+  const undone = await crossfade(['migrate', 'undo'], { cwd: folder });
+  assert.equal(undone.code, 0, undone.stderr);
+  const place = /was copied to (\S+)\n/.exec(undone.stderr)?.[1] ?? '';
+  assert.match(readFileSync(join(folder, place, 'README.md'), 'utf8'), /mine\n$/);
+  assert.match(readFileSync(join(folder, place, 'package.json'), 'utf8'), /x\n$/);
+  assert.equal(readFileSync(join(folder, place, 'made.txt'), 'utf8'), 'new\n');
+  assert.deepEqual(worldOf(folder), before);
+});
