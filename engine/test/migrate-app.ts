@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { sha256Of } from '../src/working-tree.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 export const secrets = [
@@ -227,6 +228,7 @@ export function worldOf(folder: string): Record<string, string> {
       const mode = (stats.mode & 0o777).toString(8);
       if (stats.isSymbolicLink()) found[path] = `→ ${readlinkSync(join(folder, path))}`;
       else if (stats.isDirectory()) found[path] = 'folder';
+      else if (stats.size > 65_536) found[path] = `${mode} ${sha256Of(join(folder, path))}`;
       else found[path] = `${mode} ${readFileSync(join(folder, path), 'base64')}`;
       if (stats.isDirectory()) look(path);
     }

@@ -4,7 +4,7 @@
 // what the migration left or what was before it, or all of it is refused and the path is named. J3 what
 // checks change in the project's files is part of the migration.
 import { existsSync, lstatSync, readdirSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { git, isInCheckout } from '../working-tree.ts';
 import { failureOf } from './check.ts';
@@ -24,7 +24,7 @@ import {
 import type { Plan } from './plan.ts';
 import { maskValues, secretValues } from './secret-values.ts';
 import type { FileChange } from './tree.ts';
-import { setAside, settled, watch } from './watched-files.ts';
+import { foldersAbove, setAside, settled, watch } from './watched-files.ts';
 
 export type ApplyOptions = {
   readonly allowDirty: boolean;
@@ -177,7 +177,7 @@ async function begin(folder: string, { recipe, changes }: Plan): Promise<Migrati
     contents.sync();
     const made: MigrationRecord = {
       ...{ version: 1, ...at, recipe, at: Date.now(), state: 'applying', owner, entries },
-      folders: [...new Set(entries.flatMap(({ path }) => missingFolders(folder, path)))],
+      folders: foldersAbove(entries).filter((each) => !existsSync(join(folder, each))),
     };
     writeRecord(folder, made);
     return made;
@@ -205,19 +205,9 @@ function entriesOf(folder: string, change: FileChange, contents: Contents): Entr
   ];
 }
 
-function missingFolders(folder: string, path: string): string[] {
-  const found: string[] = [];
-  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent))
-    if (!existsSync(join(folder, parent))) found.unshift(parent);
-  return found;
-}
-
 function putBack(folder: string, { path, before }: Entry, contents: string): void {
   dropDraft(folder, path);
-  if (isSame(versionAt(folder, path), before)) return;
-  putVersion(folder, path, before, contents);
-  if (!before)
-    for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) dropEmpty(folder, parent);
+  if (!isSame(versionAt(folder, path), before)) putVersion(folder, path, before, contents);
 }
 
 function dropEmpty(folder: string, path: string): void {

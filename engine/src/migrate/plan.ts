@@ -43,12 +43,16 @@ export function planMigration(recipe: Recipe, folder: string): Plan {
   const isChanged = tree.changes().length > 0;
   if (isChanged) for (const { path, text, why } of recipe.created ?? []) tree.create(path, text, why);
   if (isChanged) addSummary(recipe, tree);
-  return { recipe: recipe.name, changes: tree.changes(), tasks, leftAlone };
+  return { recipe: recipe.name, changes: tree.changes(), tasks, leftAlone: sorted(leftAlone) };
+}
+
+function sorted(leftAlone: readonly LeftAlone[]): LeftAlone[] {
+  return leftAlone.toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
 /** Behind that of an earlier migration. */
 function addSummary(recipe: Recipe, tree: Tree): void {
-  const summary = summaryOf(recipe, tree.changes(), tree.tasks, tree.leftAlone);
+  const summary = summaryOf(recipe, tree.changes(), tree.tasks, sorted(tree.leftAlone));
   const why = 'what was done, and what is left';
   if (!tree.has(summaryPath)) return tree.create(summaryPath, summary, why);
   tree.edit(summaryPath, `${tree.read(summaryPath)}\n${summary}`, [{ line: 1, text: why }]);

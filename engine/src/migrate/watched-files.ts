@@ -1,7 +1,7 @@
 // J3 of migration.ts: what checks change in a project (a lock file by `npm install`) is part of the
 // migration. Every file is kept before the first check; afterwards what differs joins the record.
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { putFile } from '../whole-file.ts';
 import { projectPaths } from '../working-tree.ts';
 import { Contents, isSame, versionAt } from './file-version.ts';
@@ -48,7 +48,21 @@ export function settled(
     own.includes(each) ? each : { ...each, ...left(each.path) },
   );
   contents?.sync();
-  return { ...made, entries: entries.filter(({ after }) => after?.kind !== 'other') };
+  const older = new Set(foldersAbove([...made.entries, ...watched]));
+  const folders = foldersAbove(entries).filter((each) => !older.has(each));
+  return {
+    ...made,
+    entries: entries.filter(({ after }) => after?.kind !== 'other'),
+    folders: [...made.folders, ...folders],
+  };
+}
+
+/** Outer ones first. */
+export function foldersAbove(entries: readonly { readonly path: string }[]): string[] {
+  const found = new Set<string>();
+  for (const { path } of entries)
+    for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) found.add(parent);
+  return [...found].sort();
 }
 
 /**
