@@ -50,7 +50,10 @@ export function git(folder: string, args: readonly string[], input?: string): st
 
 /** True for the top of a checkout that has a commit. */
 export function isCheckout(folder: string): boolean {
-  if (!existsSync(join(folder, '.git'))) return false;
+  return existsSync(join(folder, '.git')) && hasCommit(folder);
+}
+
+export function hasCommit(folder: string): boolean {
   try {
     git(folder, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}']);
     return true;

@@ -141,11 +141,16 @@ function doesOnly(script: string, commands: RegExp): boolean {
 
 function leftIn(text: string, { keys, mentions, renames }: WorkflowEdit): Reason[] {
   return text.split('\n').flatMap((line, index): Reason[] => {
-    const called = mentions.exec(line)?.[0];
+    const called = calledIn(line, mentions);
     const word = line.match(/[A-Za-z_]\w*/g)?.find((each) => keys.test(each) || renames.has(each));
     if (called !== undefined) return [{ line: index + 1, text: `\`${called}\`: this is going away` }];
     return word === undefined ? [] : [{ line: index + 1, text: `${word} is going away` }];
   });
+}
+
+/** Its first two words: what stands behind them may be a key. */
+export function calledIn(line: string, mentions: RegExp): string | undefined {
+  return mentions.exec(line)?.[0].split(/\s+/).slice(0, 2).join(' ');
 }
 
 function newSecrets(text: string, { renames }: WorkflowEdit): Reason[] {

@@ -7,6 +7,9 @@ import type { Reason } from './tree.ts';
 /** `.env`, `.env.local`, `.env-staging`, `.envrc`. */
 export const environmentPath = /(^|\/)\.env(?:rc|[.-][\w.-]+)?$/;
 
+/** Those that show names only. */
+export const environmentExample = /\.(?:example|sample|template)$/;
+
 /** What becomes of each variable: another name, or undefined to take it out. */
 export type VariableMap = ReadonlyMap<string, string | undefined>;
 

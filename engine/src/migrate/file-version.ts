@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, lstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { readSync, rmSync, statSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { CrossfadeError } from '../errors.ts';
 import { draft, putLink, putText } from '../whole-file.ts';
@@ -43,9 +43,11 @@ export function versionOf(bytes: Buffer, mode: number): Version {
 
 /** Whether every folder above it is one, or not there yet. */
 export function isInside(folder: string, path: string): boolean {
-  for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
-    const stats = lstatSync(join(folder, parent), { throwIfNoEntry: false });
-    if (stats && !stats.isDirectory()) return false;
+  const names = path.split('/').slice(0, -1);
+  for (const end of names.keys()) {
+    const stats = lstatSync(join(folder, ...names.slice(0, end + 1)), { throwIfNoEntry: false });
+    if (!stats) return true;
+    if (!stats.isDirectory()) return false;
   }
   return true;
 }

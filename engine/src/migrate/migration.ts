@@ -6,7 +6,7 @@
 import { existsSync, lstatSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, errorText } from '../errors.ts';
-import { git, isInCheckout } from '../working-tree.ts';
+import { git, hasCommit, isInCheckout } from '../working-tree.ts';
 import { failureOf } from './check.ts';
 import { Contents, dropDraft, isSame, putVersion, versionAt, versionOf } from './file-version.ts';
 import type { Version } from './file-version.ts';
@@ -217,7 +217,7 @@ function dropEmpty(folder: string, path: string): void {
 }
 
 function refuseDirty(folder: string): void {
-  if (!isInCheckout(folder)) return;
+  if (!isInCheckout(folder) || !hasCommit(folder)) return;
   const dirty = git(folder, ['status', '--porcelain', '--', '.', ':(exclude).crossfade']);
   if (dirty === '') return;
   const first = dirty.split('\n')[0]!.slice(3);

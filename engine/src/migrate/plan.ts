@@ -1,13 +1,21 @@
 // What a recipe would do to a folder: the same every time, and nothing the second time.
+import { basename, dirname } from 'node:path/posix';
 import { createTwoFilesPatch } from 'diff';
-import { editPackage } from './edit-json.ts';
+import { editPackage, type PackageEdit } from './edit-json.ts';
 import type { Edited } from './edit-lines.ts';
-import { removePyproject, removeRequirements } from './edit-python.ts';
+import { mentions, removePyproject, removeRequirements } from './edit-python.ts';
 import { editWorkflow } from './edit-workflow.ts';
-import { addVariables, editEnvironment, environmentPath, maskEnvironment } from './environment-file.ts';
+import {
+  addVariables,
+  editEnvironment,
+  environmentExample,
+  environmentPath,
+  environmentValues,
+  maskEnvironment,
+} from './environment-file.ts';
 import type { VariableMap } from './environment-file.ts';
 import type { Recipe } from './recipe.ts';
-import { maskValues, secretValues } from './secret-values.ts';
+import { maskLiterals, maskValues, secretValues } from './secret-values.ts';
 import { summaryOf } from './summary.ts';
 import { Tree, type FileChange, type HumanTask, type LeftAlone } from './tree.ts';
 
@@ -34,7 +42,7 @@ export function planMigration(recipe: Recipe, folder: string): Plan {
   if (unfit !== undefined) return { recipe: recipe.name, changes: [], tasks, leftAlone, unfit };
   editManifests(recipe, tree);
   for (const path of tree.paths(/./)) {
-    const why = recipe.deprecated?.(path, tree.read(path));
+    const why = recipe.deprecated?.(path, () => tree.read(path));
     if (why !== undefined) tree.rename(path, `${path}.deprecated`, why);
   }
   const found = recipe.code?.(tree) ?? new Map<string, string>();
@@ -60,19 +68,34 @@ function addSummary(recipe: Recipe, tree: Tree): void {
 
 function editEach(tree: Tree, pattern: RegExp, edit: (text: string) => Edited, todo: string): void {
   for (const path of tree.paths(pattern)) {
-    const { text, reasons, left } = edit(tree.read(path));
+    const before = tree.read(path);
+    if (before === '') continue;
+    const { text, reasons, left } = edit(before);
     tree.edit(path, text, reasons);
     for (const { line, text: what } of left) tree.ask(path, line, `${what}: ${todo}`);
   }
 }
 
 function editManifests({ packages, python }: Recipe, tree: Tree): void {
-  if (packages)
-    editEach(tree, /^package\.json$/, (text) => editPackage(text, packages), 'mend it and plan again');
+  if (packages) {
+    const todo = 'mend it and plan again';
+    editEach(tree, /^package\.json$/, (text) => editPackage(text, packages), todo);
+    editEach(tree, /\/package\.json$/, (text) => editPart(text, packages), todo);
+  }
   if (!python) return;
   const todo = 'look whether it is still meant';
   editEach(tree, requirementsPath, (text) => removeRequirements(text, python), todo);
   editEach(tree, /(^|\/)pyproject\.toml$/, (text) => removePyproject(text, python), todo);
+  const named = (text: string): Edited => ({ text, reasons: [], left: mentions(text, python) });
+  editEach(tree, /(^|\/)(?:Pipfile|setup\.(?:py|cfg)|environment\.ya?ml)$/, named, todo);
+}
+
+/** A package below the top gets the new dependencies where it loses old ones, and no scripts. */
+function editPart(text: string, packages: PackageEdit): Edited {
+  const nothing = { add: {}, addDev: {}, addScripts: {} };
+  const removed = editPackage(text, { ...packages, ...nothing });
+  const isUser = removed.reasons.some(({ text: what }) => / is taken out of /.test(what));
+  return isUser ? editPackage(text, { ...packages, ...nothing, add: packages.add }) : removed;
 }
 
 type Renames = ReadonlyMap<string, string>;
@@ -80,7 +103,25 @@ type Renames = ReadonlyMap<string, string>;
 function editVariables({ variables, newVariables }: Recipe, tree: Tree, found: Renames): void {
   const all: VariableMap = new Map([...found, ...(variables ?? [])]);
   editEach(tree, environmentPath, (text) => editEnvironment(text, all), 'take it out or give it a value');
-  if (newVariables) editEach(tree, environmentPath, (text) => addVariables(text, newVariables), '');
+  for (const path of newVariables ? tree.paths(environmentPath) : []) {
+    const isOurs = !path.includes('/') || tree.changes().some((each) => each.path === path);
+    const wanted = Object.entries(newVariables!).filter(([name]) => isMissing(tree, path, name));
+    const { text, reasons } = addVariables(tree.read(path), Object.fromEntries(wanted));
+    if (isOurs) tree.edit(path, text, reasons);
+  }
+}
+
+/**
+ * In an example, whatever its neighbours hold; in `.env` where none of them has it. Elsewhere an empty value
+ * would hide the one of `.env`.
+ */
+function isMissing(tree: Tree, path: string, name: string): boolean {
+  if (environmentExample.test(path)) return true;
+  const neighbours = tree
+    .paths(environmentPath)
+    .filter((each) => dirname(each) === dirname(path) && !environmentExample.test(each));
+  const names = neighbours.flatMap((each) => environmentValues(tree.read(each)).map(([key]) => key));
+  return basename(path) === '.env' && !names.includes(name);
 }
 
 function editWorkflows({ workflows, variables }: Recipe, tree: Tree, found: Renames): void {
@@ -97,7 +138,7 @@ export function patchOf(changes: readonly FileChange[]): string {
   return changes
     .map(({ path, to, before, after }) => {
       const shown = (text: string): string =>
-        maskValues(environmentPath.test(path) ? maskEnvironment(text) : text, values);
+        maskValues(environmentPath.test(path) ? maskEnvironment(text) : maskLiterals(text), values);
       const from = before === undefined ? '/dev/null' : path;
       return createTwoFilesPatch(from, to, shown(before ?? ''), shown(after), undefined, undefined, {
         context: 2,

@@ -19,7 +19,7 @@ export type Recipe = {
   /** What workflows lose. */
   readonly workflows?: Omit<WorkflowEdit, 'renames'>;
   /** Files that become `*.deprecated` until the cleanup. */
-  readonly deprecated?: (path: string, text: string) => string | undefined;
+  readonly deprecated?: (path: string, read: () => string) => string | undefined;
   readonly created?: readonly { readonly path: string; readonly text: string; readonly why: string }[];
   /** Gives variables that get another name, beside those above. */
   readonly code?: (tree: Tree) => ReadonlyMap<string, string>;

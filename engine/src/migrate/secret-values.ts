@@ -1,4 +1,5 @@
-// Values that must not be shown, wherever they stand: those of environment files, where they look like keys.
+// Values that must not be shown, wherever they stand: those of environment files, where they look like keys,
+// and literals beside names that say what they are.
 import { environmentPath, environmentValues } from './environment-file.ts';
 import type { FileChange } from './tree.ts';
 
@@ -23,6 +24,14 @@ export function secretValues(changes: readonly Pick<FileChange, 'path' | 'before
 
 export function maskValues(text: string, values: readonly string[]): string {
   return values.reduce((shown, value) => shown.replaceAll(value, '…'), text);
+}
+
+/** In other files: `TOKEN=…`, `TOKEN: …` in YAML, `--token-id …`, `//user:…@host`. */
+export function maskLiterals(text: string): string {
+  return text
+    .replace(/(\b\w*(?:KEY|TOKEN|SECRET|PASSWORD)\w*(?:=|["']?:[ \t]+["']?))(?!\$)[^\s"'=]{4,}/g, '$1…')
+    .replace(/(--(?:\w+-)*(?:key|token|secret|password)(?:-\w+)*[ =]["']?)(?!\$)[^\s"'-][^\s"']*/g, '$1…')
+    .replace(/(:\/\/[^\s/:@]*:)[^\s/@]+@/g, '$1…@');
 }
 
 /** A password in a URL, or a run of letters and digits. */

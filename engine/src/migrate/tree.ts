@@ -1,9 +1,9 @@
 // A project's files as a recipe wants them: read from disk, changed in memory only. What it comes to is a
 // list of changes with a reason each, of what needs a person, with file and line, and of what was left alone.
-import { lstatSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectPaths } from '../working-tree.ts';
-import { isInside } from './file-version.ts';
+import { isInside, versionAt } from './file-version.ts';
 
 const largestBytes = 1024 * 1024;
 /** Of such files it is said when they cannot be read; a picture is no text, and nobody asks. */
@@ -63,8 +63,7 @@ export class Tree {
 
   /** Also what git ignores. */
   has(path: string): boolean {
-    const isOnDisk = lstatSync(join(this.folder, path), { throwIfNoEntry: false }) !== undefined;
-    return this.#entries.get(path) !== undefined || isOnDisk;
+    return this.#entries.get(path) !== undefined || versionAt(this.folder, path) !== undefined;
   }
 
   /** Empty for what is not there, too large or no text. */
@@ -88,9 +87,9 @@ export class Tree {
 
   /** A file that is there is left alone. */
   create(path: string, text: string, why: string): void {
-    if (this.has(path)) return;
     if (!isInside(this.folder, path))
       return this.ask(path, 1, 'its folder is a link or a file, so it is not made: make it by hand');
+    if (this.has(path)) return;
     const reasons = [{ line: 1, text: why }];
     this.#entries.set(path, { text, to: path, before: undefined, mode: newMode, reasons });
   }
@@ -132,10 +131,7 @@ export class Tree {
     const full = join(this.folder, path);
     if (!isInside(this.folder, path)) return 'lies behind a link';
     const stats = lstatSync(full, { throwIfNoEntry: false });
-    if (stats?.isSymbolicLink()) {
-      const isFile = statSync(full, { throwIfNoEntry: false })?.isFile() === true;
-      return isFile ? 'is a link' : undefined;
-    }
+    if (stats?.isSymbolicLink()) return 'is a link';
     if (!stats?.isFile()) return undefined;
     if (stats.size > largestBytes) return `is larger than ${largestBytes / 1024 / 1024} MiB`;
     const bytes = readFileSync(full);

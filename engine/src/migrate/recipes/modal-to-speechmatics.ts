@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { editAppConfig } from './app-config.ts';
 import { clientPath, moveClients } from './livekit-client.ts';
 import { moveToServer, publicSecrets } from './public-keys-to-server.ts';
+import { calledIn } from '../edit-workflow.ts';
 import type { Recipe } from '../recipe.ts';
 import { lineAt, type Tree } from '../tree.ts';
 
@@ -37,7 +38,9 @@ export const modalToSpeechmatics: Recipe = {
   name: 'modal-to-speechmatics',
   title: 'From Modal to Speechmatics',
   unfit: (tree) => {
-    const manifests = tree.paths(/(^|\/)(package\.json|requirements[\w.-]*\.txt|pyproject\.toml)$/);
+    const manifests = tree.paths(
+      /(^|\/)(?:package\.json|.*requirements.*\.(?:txt|in)|pyproject\.toml|Pipfile)$/,
+    );
     const isThere = manifests.some((path) => /livekit|\bmodal\b/i.test(tree.read(path)));
     return isThere
       ? undefined
@@ -61,10 +64,11 @@ export const modalToSpeechmatics: Recipe = {
     commands: goneCommand,
     mentions: modalCommand,
   },
-  deprecated(path, text) {
-    if (path.endsWith('.py') && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(text))
+  deprecated(path, read) {
+    if (/(^|\/)\.?venv\/|(^|\/)site-packages\//.test(path)) return undefined;
+    if (path.endsWith('.py') && /^\s*(?:import|from)\s+(?:modal|livekit)\b/m.test(read()))
       return 'the agent on Modal serves until the new release has baked';
-    if (/\+api\.[jt]sx?$/.test(path) && /from ['"]livekit-server-sdk['"]/.test(text))
+    if (/\+api\.[jt]sx?$/.test(path) && /from ['"]livekit-server-sdk['"]/.test(read()))
       return 'nobody joins a room any more';
     return undefined;
   },
@@ -134,7 +138,7 @@ function askAboutModal(tree: Tree): void {
 function askAboutScripts(tree: Tree): void {
   for (const path of tree.paths(/\.(?:sh|mk)$|(^|\/)(?:Makefile|Justfile|Procfile|Dockerfile[\w.-]*)$/))
     for (const [index, line] of tree.read(path).split('\n').entries()) {
-      const called = modalCommand.exec(line)?.[0];
+      const called = calledIn(line, modalCommand);
       if (called !== undefined)
         tree.ask(path, index + 1, `\`${called}\`: nothing of it is left to deploy after the bake`);
     }

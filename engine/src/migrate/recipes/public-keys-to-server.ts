@@ -35,8 +35,17 @@ export function publicSecrets(tree: Tree): Map<string, string> {
 export function moveToServer(tree: Tree, names: ReadonlyMap<string, string>): void {
   for (const path of tree.paths(code)) {
     const text = tree.read(path);
-    const program = [...names.keys()].some((name) => text.includes(name)) ? parseCode(text) : undefined;
-    if (!program) continue;
+    const named = [...names.keys()].find((name) => text.includes(name));
+    if (named === undefined) continue;
+    const program = parseCode(text);
+    if (!program) {
+      tree.ask(
+        path,
+        lineAt(text, text.indexOf(named)),
+        `${named}: this file cannot be read, rename it by hand`,
+      );
+      continue;
+    }
     const source = new MagicString(text);
     const reasons: { line: number; text: string }[] = [];
     walk(program, (node) => {
