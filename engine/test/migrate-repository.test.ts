@@ -204,6 +204,30 @@ test('cleanup removes what is deprecated, once, and forgets the old values', asy
   assert.throws(() => execFileSync('grep', search), { status: 1 }, 'nothing is found');
 });
 
+test('a record that is damaged, and a git that will not speak, are said and nothing is touched', async () => {
+  using app = started();
+  const { at, migrate, world } = app;
+  assert.equal((await migrate('apply', recipe)).code, 0);
+  const after = world();
+  const contents = at('.crossfade/migrations/1/contents');
+  writeFileSync(
+    contents,
+    readFileSync(contents).map((byte) => byte ^ 1),
+  );
+  const torn = await migrate('undo');
+  assert.equal(torn.code, 1);
+  assert.match(torn.stderr, /contents does not hold what was kept/);
+  assert.deepEqual(world(), after);
+  writeFileSync(at('.crossfade/migrations/1/record.json'), '{');
+  assert.match((await migrate('status')).stderr, /record\.json cannot be read/);
+  rmSync(at('.crossfade'), { recursive: true });
+  writeFileSync(at('.git/HEAD'), '');
+  const mute = await migrate('apply', recipe);
+  assert.equal(mute.code, 3);
+  assert.match(mute.stderr, /git rev-parse/);
+  assert.deepEqual(world(), after);
+});
+
 test('one migration after another is taken back in turn', async () => {
   using app = started();
   const { migrate, world } = app;
@@ -245,8 +269,12 @@ test('a folder below the top of a checkout is one; changes elsewhere do not matt
   assert.equal((await migrate('undo')).code, 0);
   assert.deepEqual(worldOf(folder), before);
 
+  rmSync(join(folder, '.git'), { recursive: true });
+  git('init', '-q');
+  assert.equal((await migrate('apply', recipe)).code, 0, 'without a commit there is nothing to compare');
+  assert.equal((await migrate('undo')).code, 0);
   // A folder that the checkout around it ignores is a project of its own.
   appendFileSync(join(folder, '.git/info/exclude'), 'apps/\n');
-  git('rm', '-r', '-q', '--cached', 'apps');
+  git('add', '-A');
   assert.match((await migrate('plan', recipe)).stdout, /edit +package\.json/);
 });

@@ -56,6 +56,12 @@ export function isSame(one: Version | undefined, other: Version | undefined): bo
   return one?.kind === other?.kind && one?.sha256 === other?.sha256 && one?.mode === other?.mode;
 }
 
+/** As git sees it: of the mode only whether it may be run, for a checkout makes files by the umask. */
+export function isAlike(one: Version | undefined, other: Version | undefined): boolean {
+  const isRun = (each: Version | undefined): boolean => ((each?.mode ?? 0) & 0o100) !== 0;
+  return one?.kind === other?.kind && one?.sha256 === other?.sha256 && isRun(one) === isRun(other);
+}
+
 /** Undefined takes the file away. */
 export function putVersion(
   folder: string,

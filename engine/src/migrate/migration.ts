@@ -8,7 +8,16 @@ import { join } from 'node:path';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { git, hasCommit, isInCheckout } from '../working-tree.ts';
 import { failureOf } from './check.ts';
-import { Contents, dropDraft, isSame, putVersion, versionAt, versionOf } from './file-version.ts';
+import {
+  Contents,
+  dropDraft,
+  isAlike,
+  isSame,
+  putVersion,
+  readKept,
+  versionAt,
+  versionOf,
+} from './file-version.ts';
 import type { Version } from './file-version.ts';
 import {
   contentsPath,
@@ -109,6 +118,8 @@ export async function undoMigration(folder: string, isDry = false): Promise<Undo
     paths: back.filter((each) => !each.isDeprecated).map(({ path }) => path),
     ...{ lost: lost.map(({ path }) => path), ...(replaced !== undefined && { replaced }) },
   };
+  // What was kept must be whole before anything is put back.
+  for (const { before } of back) if (before) readKept(contentsPath(folder, last), before);
   if (isDry) return undone;
   const undoing: MigrationRecord = { ...last, state: 'undoing', owner };
   writeRecord(folder, undoing);
@@ -140,7 +151,7 @@ export type ChangedFile = { readonly path: string; readonly why: string; readonl
 export function changedSince(folder: string, entries: readonly Entry[]): ChangedFile[] {
   return entries.flatMap(({ path, before, after }) => {
     const now = versionAt(folder, path);
-    if (isSame(now, after) || isSame(now, before)) return [];
+    if (isAlike(now, after) || isAlike(now, before)) return [];
     return [{ path, why: whyChanged(now, after), ...(after && { left: after }) }];
   });
 }
