@@ -27,6 +27,8 @@ jobs:
       # first
       - run: |
           set -e
+          echo "deploying"
+          python -m pip install --upgrade pip
           pip install -q "modal>=1"
           python -m modal deploy \\
             --name x agent.py && modal app list

@@ -129,13 +129,16 @@ function goneSteps(steps: YAMLSeq, text: string, { commands }: WorkflowEdit): Re
   return steps.items.every((step) => gone.has(step) || isSetup(step)) ? new Set() : gone;
 }
 
+/** Commands that matter only to those around them. */
+const idle = /^(?:#|set -|cd |echo [^>]*$|(?:python3? -m )?pip3? install (?:--upgrade|-U) pip$)/;
+
 /** Each command of it; a quote that is cut apart makes it something else, which is the safe side. */
 function doesOnly(script: string, commands: RegExp): boolean {
   const all = script
     .replace(/\\\r?\n|\d?>&\d/g, ' ')
     .split(/[\n;|&]+/)
     .map((each) => each.trim().replace(/\s+/g, ' '))
-    .filter((each) => each !== '' && !/^(?:#|set -|cd )/.test(each));
+    .filter((each) => each !== '' && !idle.test(each));
   return all.length > 0 && all.every((each) => commands.test(each));
 }
 
