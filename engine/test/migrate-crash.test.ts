@@ -2,7 +2,7 @@
 // `undo` goes on with it: afterwards every byte, mode and folder is as before.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossfade } from './backup-app.ts';
 import { makeMigrateApp, worldOf } from './migrate-app.ts';
@@ -14,6 +14,7 @@ const apply = ['migrate', 'apply', recipe, '--allow-dirty'];
 /** Runs a command that dies before one of its writes; 0 writes all of them down. */
 function dying(folder: string) {
   const seen = join(folder, '.crossfade/seen');
+  mkdirSync(join(folder, '.crossfade'), { recursive: true });
   const run = (killAt: number, ...args: string[]) => {
     const env = {
       CROSSFADE_KILL_AT: String(killAt),
@@ -41,7 +42,6 @@ test('kill -9 in the middle of apply is said, and undo brings back every byte', 
   using app = makeMigrateApp();
   const { folder } = app;
   const migrate = (...args: string[]) => crossfade(['migrate', ...args], { cwd: folder });
-  await migrate('status');
   const before = worldOf(folder);
   assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
   assert.equal((await migrate('undo')).code, 0);
@@ -71,19 +71,42 @@ test('kill -9 in the middle of undo is said, and undo goes on where it was', asy
   const { run, pointsOf } = dying(folder);
   const points = await pointsOf('migrate', 'undo');
   assert.deepEqual(worldOf(folder), before);
+  const states = new Set<string>();
   for (const at of some(points, 6)) {
     assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
     assert.equal((await run(at, 'migrate', 'undo')).code, null, points[at - 1]);
-    const { stdout } = await migrate('status');
-    assert.match(stdout, /: (?:applied|undoing|undone) at/);
-    if (!/: undone/.test(stdout)) assert.equal((await migrate('undo')).code, 0, points[at - 1]);
+    const { stdout, stderr } = await migrate('status');
+    const state = /: (applied|undoing|undone) at/.exec(stdout)![1]!;
+    states.add(state);
+    if (state === 'undoing') assert.match(stderr, /it was interrupted: `crossfade migrate undo`/);
+    if (state !== 'undone') assert.equal((await migrate('undo')).code, 0, points[at - 1]);
     assert.deepEqual(worldOf(folder), before, points[at - 1]);
   }
+  assert.ok(states.has('undoing'));
   const numbers = readdirSync(join(folder, '.crossfade/migrations')).filter((name) => /^\d+$/.test(name));
   assert.ok(numbers.length > 5);
   assert.equal((await crossfade(apply, { cwd: folder })).code, 0);
   const kept = numbers.filter((name) => existsSync(join(folder, '.crossfade/migrations', name, 'contents')));
   assert.deepEqual(kept, [], 'old values are not kept longer than they are needed');
+});
+
+test('what was changed after a kill is not overwritten', async () => {
+  using app = makeMigrateApp();
+  const { folder } = app;
+  const before = worldOf(folder);
+  const { run, pointsOf } = dying(folder);
+  const points = await pointsOf(...apply);
+  assert.equal((await crossfade(['migrate', 'undo'], { cwd: folder })).code, 0);
+  assert.equal((await run(points.length - 3, ...apply)).code, null);
+  const path = join(folder, 'package.json');
+  const left = readFileSync(path);
+  writeFileSync(path, 'mine\n');
+  const refused = await crossfade(['migrate', 'undo'], { cwd: folder });
+  assert.match(refused.stderr, /changed since the migration: package\.json \(has another text\)/);
+  assert.equal(readFileSync(path, 'utf8'), 'mine\n');
+  writeFileSync(path, left);
+  assert.equal((await crossfade(['migrate', 'undo'], { cwd: folder })).code, 0);
+  assert.deepEqual(worldOf(folder), before);
 });
 
 test('kill -9 in the middle of a check: what it wrote goes back, and is kept aside', async () => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossfade } from './backup-app.ts';
 import { makeMigrateApp, secrets, worldOf } from './migrate-app.ts';
@@ -110,6 +110,23 @@ test('what a check changes goes back with undo, and at once where it fails', asy
   assert.match(read('lib/livekit.ts'), /by the check/);
   assert.equal((await migrate('undo')).code, 0);
   assert.deepEqual(world(), before);
+});
+
+test('a file that is too large to be kept is named when a check has changed it', async () => {
+  using app = started();
+  const { at, migrate, world } = app;
+  writeFileSync(at('large.bin'), '');
+  truncateSync(at('large.bin'), 33 * 1024 * 1024);
+  const { 'large.bin': _before, ...before } = world();
+  const check = 'echo x >> large.bin; echo x >> README.md';
+  const failed = await migrate('apply', recipe, '--allow-dirty', '--check', `${check}; false`);
+  assert.match(failed.stderr, /everything is as it was but large\.bin, which a check changed: /);
+  const { 'large.bin': _failed, ...after } = world();
+  assert.deepEqual(after, before);
+  assert.equal((await migrate('apply', recipe, '--allow-dirty', '--check', check)).code, 0);
+  const undone = await migrate('undo');
+  assert.equal(undone.code, 1);
+  assert.match(undone.stderr, /large\.bin was changed by a check and is too large to be put back/);
 });
 
 test('Ctrl-C during a check takes everything back; nobody takes it back meanwhile', async () => {

@@ -66,13 +66,13 @@ export async function undoCommand(options: BackOptions): Promise<ExitCode> {
   const { paths, lost, replaced } = await undoMigration(folderOf(options), isDry);
   if (options.json) {
     printJson({ undone: paths, lost, isDry, ...(replaced !== undefined && { replaced }) });
-    return 0;
+    return lost.length === 0 ? 0 : 1;
   }
   if (isDry) for (const path of paths) print(path);
   print(`${paths.length} files ${isDry ? 'would be' : 'are'} as they were`);
   if (replaced !== undefined) say(`what an interrupted check may have written ${at(isDry)} ${replaced}`);
   for (const path of lost) say(`${path} was changed by a check and is too large to be put back`);
-  return 0;
+  return lost.length === 0 ? 0 : 1;
 }
 
 function at(isDry: boolean): string {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { CrossfadeError } from '../errors.ts';
 import { startTime } from '../process-table.ts';
-import { putText } from '../whole-file.ts';
+import { putText, synced } from '../whole-file.ts';
 import { version } from './file-version.ts';
 
 /** Nobody takes longer from a folder of its own to a record. */
@@ -68,6 +68,7 @@ export function nextMigration(folder: string): { readonly number: number } {
   for (const number of numbers(folder)) dropLeft(folder, number);
   const number = (numbers(folder).at(-1) ?? 0) + 1;
   mkdirSync(placeOf(folder, { number }), { mode: 0o700 });
+  for (const each of [migrationsOf(folder), join(folder, '.crossfade'), folder]) synced(each);
   return { number };
 }
 

@@ -35,6 +35,9 @@ import { maskValues, secretValues } from './secret-values.ts';
 import type { FileChange } from './tree.ts';
 import { foldersAbove, setAside, settled, watch } from './watched-files.ts';
 
+/** In one message; `status` names all of them. */
+const shownFiles = 20;
+
 export type ApplyOptions = {
   readonly allowDirty: boolean;
   readonly checks: readonly string[];
@@ -166,7 +169,9 @@ function whyChanged(now: Version | undefined, left: Version | undefined): string
 function refuseChanged(folder: string, entries: readonly Entry[]): void {
   const changed = changedSince(folder, entries);
   if (changed.length === 0) return;
-  const names = changed.map(({ path, why }) => `${path} (${why})`).join(', ');
+  const shown = changed.slice(0, shownFiles).map(({ path, why }) => `${path} (${why})`);
+  const more = changed.length - shown.length;
+  const names = `${shown.join(', ')}${more === 0 ? '' : `, and ${more} more`}`;
   const hint =
     '`crossfade migrate status` shows how they differ: put them back as they were left, or use git';
   throw new CrossfadeError('refused', `changed since the migration: ${names}`, hint);
