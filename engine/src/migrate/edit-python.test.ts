@@ -42,6 +42,7 @@ const arrays: readonly (readonly [string, string])[] = [
   ['dependencies = [\n  "a", "modal", "b",\n]', 'dependencies = [\n  "a", "b",\n]'],
   ['dependencies = ["modal",\n  "b"]', 'dependencies = [\n  "b"]'],
   ['optional-dependencies.voice = ["modal"]', 'optional-dependencies.voice = []'],
+  ['optional-dependencies.modal = ["modal", "numpy"]', 'optional-dependencies.modal = ["numpy"]'],
   ['keywords = ["modal"]', 'keywords = ["modal"]'],
   ['description = "a [ modal"', 'description = "a [ modal"'],
 ];
@@ -65,6 +66,7 @@ python = "^3.12"
 modal = { version = "^1", extras = [
   "x",
 ] }
+httpx = { version = "1", extras = ["modal"] }
 "livekit.agents" = "1"
 
 [tool.poetry.dependencies.modal]
@@ -72,6 +74,9 @@ version = "1"
 
 [tool.uv.sources]
 modal = { git = "https://x" }
+
+[dependency-groups]
+dev = [{ include-group = "modal" }, "modal"]
 
 [tool.poe.tasks]
 deploy = "modal deploy agent.py"
@@ -85,11 +90,15 @@ modal = "1"
     edited,
     `[tool.poetry.dependencies]
 python = "^3.12"
+httpx = { version = "1", extras = ["modal"] }
 
 [tool.poetry.dependencies.modal]
 version = "1"
 
 [tool.uv.sources]
+
+[dependency-groups]
+dev = [{ include-group = "modal" }]
 
 [tool.poe.tasks]
 deploy = "modal deploy agent.py"
@@ -101,6 +110,6 @@ modal = "1"
   );
   assert.deepEqual(
     left.map(({ line }) => line),
-    [4, 10, 13],
+    [3, 5, 11, 14, 17],
   );
 });

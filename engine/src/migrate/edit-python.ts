@@ -59,6 +59,9 @@ function tokensOf(text: string): Token[] {
 /** Arrays and tables of dependencies, by the names that tools give them. */
 const dependencies = /(?:^|\.)(?:[\w-]*dependencies|dependency-groups|extras|requires|sources)(?:\.|$)/;
 
+/** Their keys are names of groups, not of packages. */
+const groups = /(?:^|\.)(?:optional-dependencies|dependency-groups|extras)$/;
+
 /** Entries of arrays and tables of dependencies, wherever on a line they stand. */
 export function removePyproject(text: string, packages: RegExp): Edited {
   const tokens = tokensOf(text);
@@ -85,9 +88,10 @@ export function removePyproject(text: string, packages: RegExp): Edited {
     const keys = statement.slice(0, Math.max(0, sign)).filter(({ kind }) => isWord(kind));
     const path = [table, ...keys.map(({ text: part }) => unquoted(part))].filter(Boolean);
     const name = path.at(-1) ?? '';
-    if (dependencies.test(path.slice(0, -1).join('.')) && packages.test(packageName(name))) {
-      const first = statement[0]!;
-      cut(name, first.start, lineStart(text, first.start), lineEnd(text, statement.at(-1)!.start));
+    const above = path.slice(0, -1).join('.');
+    if (dependencies.test(above) && !groups.test(above) && packages.test(packageName(name))) {
+      const [first, last] = [statement[0]!, statement.at(-1)!];
+      cut(name, first.start, lineStart(text, first.start), lineEnd(text, last.start + last.text.length));
     } else if (dependencies.test(path.join('.')))
       for (const each of entriesOf(statement.slice(sign + 1)))
         if (isRequirementOf(packages, unquoted(each.entry.text)))
@@ -124,10 +128,13 @@ function withoutEntries(text: string, cuts: readonly Cut[]): string {
 
 type ArrayEntry = { readonly entry: Token; readonly previous: Token; readonly next: Token };
 
-/** The strings of an array that are entries of their own, with the marks around them. */
+/** The strings that are entries of an array itself, with the marks around them. */
 function entriesOf(value: readonly Token[]): ArrayEntry[] {
   const solid = value.filter(({ kind }) => kind !== 'end' && kind !== 'comment');
+  let depth = 0;
   return solid.flatMap((entry, at): ArrayEntry[] => {
+    if (entry.kind === 'mark') depth += /[[{]/.test(entry.text) ? 1 : /[\]}]/.test(entry.text) ? -1 : 0;
+    if (depth !== 1 || solid[0]!.text !== '[') return [];
     const [previous, next] = [solid[at - 1], solid[at + 1]];
     const isEntry = entry.kind === 'string' && /^[[,]$/.test(previous?.text ?? '');
     return isEntry && next && /^[\],]$/.test(next.text) ? [{ entry, previous: previous!, next }] : [];
