@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
-import { cleanUp, lastMigration } from '../migrate/migration.ts';
+import { migrations } from '../migrate/journal.ts';
+import { cleanUp } from '../migrate/migration.ts';
 import { pruneBackups } from './backup.ts';
 import { controlClient, localProject, type GlobalOptions } from './connection.ts';
 import { print, printJson, say, verdictWord } from './render.ts';
@@ -54,11 +55,8 @@ async function part(line: string, find: Find): Promise<Line> {
 }
 
 function deprecated(folder: string, isApplied: boolean): string[] {
-  const last = lastMigration(folder);
-  if (last?.state !== 'applied') return [];
-  if (isApplied) return cleanUp(folder);
-  const renamed = last.entries.flatMap(({ path, to }) => (to === path ? [] : [to]));
-  return renamed.filter((path) => existsSync(join(folder, path)));
+  const isMigrated = migrations(folder).some(({ state }) => state === 'applied');
+  return isMigrated ? cleanUp(folder, !isApplied) : [];
 }
 
 /** Records in git of worktrees whose folders are gone; the folders themselves the controller keeps. */

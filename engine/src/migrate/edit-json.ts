@@ -30,13 +30,18 @@ export type PackageEdit = {
 
 type Package = Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
 
-/** What is no JSON is left alone. */
-export function editPackage(text: string, edit: PackageEdit): Edited {
+/** What is no JSON is left alone, and so is a package that `stays` because the file named there imports it. */
+export function editPackage(
+  text: string,
+  edit: PackageEdit,
+  stays: ReadonlyMap<string, string> = new Map(),
+): Edited {
   const errors: ParseError[] = [];
   const found = (parse(text, errors) ?? {}) as Package;
   if (errors.length > 0)
     return { text, reasons: [], left: [{ line: lineAt(text, errors[0]!.offset), text: 'is no JSON' }] };
   const reasons: Reason[] = [];
+  const left: Reason[] = [];
   let edited = text;
   const note = (key: string, what: string): void => {
     reasons.push({ line: lineAt(text, Math.max(0, text.indexOf(`"${key}"`))), text: what });
@@ -47,7 +52,12 @@ export function editPackage(text: string, edit: PackageEdit): Edited {
   };
   for (const group of ['dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies'])
     for (const name of Object.keys(found[group] ?? {}))
-      if (edit.remove.test(name)) set([group, name], undefined, `${name} is taken out of ${group}`);
+      if (edit.remove.test(name) && stays.has(name))
+        left.push({
+          line: lineAt(text, Math.max(0, text.indexOf(`"${name}"`))),
+          text: `${name} stays: ${stays.get(name)!} still imports it`,
+        });
+      else if (edit.remove.test(name)) set([group, name], undefined, `${name} is taken out of ${group}`);
   for (const [group, added] of [
     ['dependencies', edit.add],
     ['devDependencies', edit.addDev],
@@ -59,5 +69,5 @@ export function editPackage(text: string, edit: PackageEdit): Edited {
     if (edit.removeScripts.test(command)) set(['scripts', name], undefined, `script ${name} is taken out`);
   for (const [name, command] of Object.entries(edit.addScripts))
     if (found['scripts']?.[name] === undefined) set(['scripts', name], command, `script ${name} is added`);
-  return { text: edited, reasons, left: [] };
+  return { text: edited, reasons, left };
 }

@@ -40,12 +40,12 @@ export function planMigration(recipe: Recipe, folder: string): Plan {
   const unfit = recipe.unfit(tree);
   const { tasks, leftAlone } = tree;
   if (unfit !== undefined) return { recipe: recipe.name, changes: [], tasks, leftAlone, unfit };
-  editManifests(recipe, tree);
   for (const path of tree.paths(/./)) {
     const why = recipe.deprecated?.(path, () => tree.read(path));
     if (why !== undefined) tree.rename(path, `${path}.deprecated`, why);
   }
   const found = recipe.code?.(tree) ?? new Map<string, string>();
+  editManifests(recipe, tree);
   editVariables(recipe, tree, found);
   editWorkflows(recipe, tree, found);
   const isChanged = tree.changes().length > 0;
@@ -79,8 +79,9 @@ function editEach(tree: Tree, pattern: RegExp, edit: (text: string) => Edited, t
 function editManifests({ packages, python }: Recipe, tree: Tree): void {
   if (packages) {
     const todo = 'mend it and plan again';
-    editEach(tree, /^package\.json$/, (text) => editPackage(text, packages), todo);
-    editEach(tree, /\/package\.json$/, (text) => editPart(text, packages), todo);
+    const stays = stillImported(tree, packages.remove);
+    editEach(tree, /^package\.json$/, (text) => editPackage(text, packages, stays), todo);
+    editEach(tree, /\/package\.json$/, (text) => editPart(text, packages, stays), todo);
   }
   if (!python) return;
   const todo = 'look whether it is still meant';
@@ -90,12 +91,22 @@ function editManifests({ packages, python }: Recipe, tree: Tree): void {
   editEach(tree, /(^|\/)(?:Pipfile|setup\.(?:py|cfg)|environment\.ya?ml)$/, named, todo);
 }
 
+/** Of the packages that go: those that code which stays imports, and where. */
+function stillImported(tree: Tree, remove: RegExp): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const importing = /(?:\bfrom|\bimport|\brequire\(|\bimport\()\s*['"]((?:@[\w.-]+\/)?[\w.-]+)/g;
+  for (const path of tree.paths(/(?<!\.d)\.[cm]?[jt]sx?$/))
+    for (const [, name] of tree.read(path).matchAll(importing))
+      if (remove.test(name!) && !found.has(name!)) found.set(name!, path);
+  return found;
+}
+
 /** A package below the top gets the new dependencies where it loses old ones, and no scripts. */
-function editPart(text: string, packages: PackageEdit): Edited {
+function editPart(text: string, packages: PackageEdit, stays: ReadonlyMap<string, string>): Edited {
   const nothing = { add: {}, addDev: {}, addScripts: {} };
-  const removed = editPackage(text, { ...packages, ...nothing });
+  const removed = editPackage(text, { ...packages, ...nothing }, stays);
   const isUser = removed.reasons.some(({ text: what }) => / is taken out of /.test(what));
-  return isUser ? editPackage(text, { ...packages, ...nothing, add: packages.add }) : removed;
+  return isUser ? editPackage(text, { ...packages, ...nothing, add: packages.add }, stays) : removed;
 }
 
 type Renames = ReadonlyMap<string, string>;
