@@ -30,7 +30,7 @@ export type PackageEdit = {
 
 type Package = Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
 
-/** What is no JSON is left alone, and so is a package that `stays` because the file named there imports it. */
+/** What is no JSON is left alone, and so is a package that `stays`: the file named there imports it. */
 export function editPackage(
   text: string,
   edit: PackageEdit,
