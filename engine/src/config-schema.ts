@@ -262,6 +262,8 @@ export const configShape = z.strictObject({
         })
         .optional(),
       websocket: z.string().startsWith('/').optional(),
+      /** Where people come by plain http, to be led to https; port 80 of the same host unless told. */
+      plain: z.url({ protocol: /^http$/ }).optional(),
       /** A synthetic caller speaks a clip of its own or this one. */
       speech: z
         .strictObject({

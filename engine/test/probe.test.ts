@@ -12,8 +12,8 @@ import { repository, VoiceStage } from './voice-stage.ts';
 
 const said = 'good evening everyone and thank you for coming to our table tonight my friends';
 
-function withClip(stage: VoiceStage['stage'], config: string, text: string, plan: string): void {
-  const speech = `{ plan: ${plan}, clip: { file: clip.wav, text: "${text}" } }`;
+function withClip(stage: VoiceStage['stage'], config: string, text: string, plan: string, more = ''): void {
+  const speech = `{ plan: ${plan}, clip: { file: clip.wav, text: "${text}" }${more} }`;
   stage.write('crossfade.yaml', `${config}validate: { speech: ${speech} }\n`);
 }
 
@@ -60,7 +60,8 @@ test('a synthetic call is understood, also across a handover; what is wrong is f
   const path = join(stage.folder, 'clip.wav');
   codedClip(path, said);
   const config = stage.read('crossfade.yaml');
-  const configure = (text: string, plan = '/api/session-plan'): void => withClip(stage, config, text, plan);
+  const configure = (text: string, plan = '/api/session-plan', more = ''): void =>
+    withClip(stage, config, text, plan, more);
 
   configure(said);
   const plain = await stage.cli('probe', '--json');
@@ -88,13 +89,18 @@ test('a synthetic call is understood, also across a handover; what is wrong is f
       .replace('table', 'house')
       .replace('tonight', 'today')
       .replace('friends', 'dear'),
+    '/api/session-plan',
+    ', firstText: 1ms',
   );
+  const url = `${voice.speechmatics.url.replace(/^ws/, 'http')}`;
+  const fault = { kind: 'refuse', status: 503, count: 1 };
+  await fetch(new URL('/faults', url), { method: 'POST', body: JSON.stringify(fault) });
   const wrong = await stage.cli('validate', '--suite', 'speech', '--json');
   assert.equal(wrong.code, 1, wrong.stderr);
   const { findings } = JSON.parse(wrong.stdout) as Report;
   assert.deepEqual(
     findings.map(({ id, verdict }) => `${id} ${verdict}`),
-    ['speech.plan pass', 'speech.words fail', 'speech.first-text pass', 'speech.whole pass'],
+    ['speech.plan pass', 'speech.words fail', 'speech.first-text fail', 'speech.whole fail'],
   );
   configure(said, '/api/no-such-plan');
   const lost = await stage.cli('validate', '--suite', 'speech');

@@ -1,7 +1,10 @@
 // `crossfade validate` over TLS, as its own process, so that it may know the authority of the test or not.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksOf } from '../src/validate/all-checks.ts';
@@ -16,6 +19,7 @@ import type { Defect } from './planted-defects.ts';
 const folder = mkdtempSync(join(tmpdir(), 'crossfade-validate-tls-'));
 after(() => rmSync(folder, { recursive: true }));
 const noCertificate = certificatePair(folder, 'voice', '1') ? false : 'there is no openssl';
+const limits = { responseMs: 3_000, errorShare: 0.05, pageLoadMs: 5_000 };
 const ids = ['cookies', 'hsts', 'certificate', 'https'];
 
 /** Verdicts of the checks that TLS has to do with. */
@@ -33,6 +37,35 @@ async function looked(days: string, isTrusted: boolean, defects: readonly Defect
     return `${id} ${verdict}: ${measured}`;
   });
 }
+
+test('plain http must lead to https, where somebody answers there', { skip: noCertificate }, async () => {
+  certificatePair(folder, 'voice', '30');
+  const [cert, key] = ['tls.pem', 'tls.key'].map((name) => readFileSync(join(folder, name)));
+  await using app = await startValidatedApp({ cert: cert!, key: key! });
+  let status = 308;
+  const plain = createServer((_request, response) =>
+    response
+      .writeHead(status, { connection: 'close', ...(status === 308 && { location: app.origin }) })
+      .end(),
+  );
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const plainUrl = new URL(`http://127.0.0.1:${(plain.address() as AddressInfo).port}`);
+  const check = checksOf(['security']).find(({ id }) => id === 'security.upgrade')!;
+  const look = async (where?: URL): Promise<string> => {
+    const world = { site: new Site(new URL(app.origin), ['/']), healthPath: '/', secrets: {}, limits };
+    const [finding] = await runChecks([check], { ...world, ...(where && { plainUrl: where }) });
+    return `${finding!.verdict}: ${finding!.measured}`;
+  };
+  assert.equal(await look(plainUrl), `pass: status 308 to ${app.origin}`);
+  status = 200;
+  assert.equal(await look(plainUrl), 'fail: status 200');
+  plain.close();
+  plain.closeAllConnections();
+  await once(plain, 'close');
+  assert.equal(await look(plainUrl), `pass: nobody answers on ${plainUrl.host}`);
+  assert.equal(await look(), 'skipped: validate.plain names no plain address');
+});
 
 test('a site with a good certificate passes', { skip: noCertificate }, async () => {
   assert.deepEqual(await looked('30', true), [

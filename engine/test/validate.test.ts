@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checksOf } from '../src/validate/all-checks.ts';
@@ -61,8 +61,13 @@ const together: readonly (readonly Defect[])[] = [
   ],
   ['content comes late', 'slow page', 'an exception', 'policy forbids the microphone'],
 ];
-/** Those of the page stand above, those of TLS in `validate-tls.test.ts`. */
-const elsewhere = new Set<Defect>([...together.flat(), 'cookie without Secure', 'browsers may leave https']);
+/** Those of the page stand above, those of TLS in `validate-tls.test.ts`, the comparison below. */
+const elsewhere = new Set<Defect>([
+  ...together.flat(),
+  'cookie without Secure',
+  'browsers may leave https',
+  'answers a little late',
+]);
 const alone = (Object.keys(defects) as Defect[]).filter((defect) => !elsewhere.has(defect));
 
 test('each planted defect is found by the check that is named for it', { concurrency: 8 }, async (t) => {
@@ -202,6 +207,20 @@ test('no check passes with the app switched off, and 1 is the end', async () => 
   remove();
 });
 
+test('a candidate that is slower than the stable side is found, measured in turn', async () => {
+  await using slow = await startValidatedApp();
+  slow.defects = new Set<Defect>(['answers a little late']);
+  const check = all.filter(({ id }) => id === 'performance.compared');
+  const look = async (candidate: string, stable: string): Promise<Finding> => {
+    const site = (origin: string): Site => new Site(new URL(origin), ['/']);
+    const [finding] = await runChecks(check, { ...world(), site: site(candidate), baseline: site(stable) });
+    return finding!;
+  };
+  app.defects = new Set();
+  assert.equal((await look(slow.origin, app.origin)).verdict, 'fail');
+  assert.equal((await look(app.origin, slow.origin)).verdict, 'pass');
+});
+
 test('failures stand in each report, worst first, ten on GitHub', async () => {
   app.defects = new Set<Defect>([
     'no policy',
@@ -269,6 +288,11 @@ test('secrets in git and public names of secrets are found in the folder', async
   assert.equal((await findingOf('config.no-secret-files')).verdict, 'pass');
   execFileSync('git', ['add', '-f', '.env'], { cwd: folder });
   assert.match((await findingOf('config.no-secret-files')).measured, /^\.env$/);
+  assert.equal((await findingOf('config.state-ignored')).verdict, 'pass');
+  mkdirSync(join(folder, '.crossfade'));
+  writeFileSync(join(folder, '.crossfade/token'), 'x\n');
+  execFileSync('git', ['add', '-f', '.crossfade'], { cwd: folder });
+  assert.equal((await findingOf('config.state-ignored')).measured, '.crossfade/token');
   writeFileSync(join(folder, '.env.local'), 'EXPO_PUBLIC_SPEECHMATICS_API_KEY=1\n');
   assert.match((await findingOf('config.public-variables')).measured, /EXPO_PUBLIC_SPEECHMATICS_API_KEY/);
   execFileSync('git', ['rm', '-q', '--cached', 'package-lock.json'], { cwd: folder });

@@ -110,6 +110,8 @@ function headersWith(is: Is, request: IncomingMessage): Record<string, string | 
     'strict-transport-security': is('browsers may leave https') ? undefined : 'max-age=31536000',
     'x-content-type-options': is('types are guessed') ? undefined : 'nosniff',
     'referrer-policy': is('referrer leaks') ? 'unsafe-url' : 'no-referrer',
+    'cross-origin-opener-policy': is('others may open it') ? undefined : 'same-origin',
+    'cross-origin-resource-policy': is('others may embed it') ? 'cross-origin' : 'same-origin',
     'permissions-policy': `microphone=${microphone}, camera=()`,
     'x-powered-by': is('names its framework') ? 'Express' : undefined,
     server: is('names its server version') ? 'nginx/1.18.0' : undefined,
@@ -179,6 +181,7 @@ function front(
   if (is('a tenth is refused') && nth % 10 === 0) return end(404, 'text/html', 'no');
   const send = (): void => end(200, 'text/html; charset=utf-8', page(is, url));
   if (is('answers slowly')) setTimeout(send, 3_200);
+  else if (is('answers a little late')) setTimeout(send, 120);
   else send();
 }
 

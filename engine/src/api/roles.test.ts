@@ -7,9 +7,9 @@ const allowed: Record<string, readonly string[]> = {
   viewer: ['read'],
   operator: [
     ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback'],
-    ...['route', 'lock', 'unlock', 'adopt', 'healing'],
+    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
   ],
-  approver: ['approve', 'freeze', 'unfreeze', 'audit'],
+  approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],
   admin: ['tokens', 'shutdown', 'break-lock', 'apply'],
 };
 

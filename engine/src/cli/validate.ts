@@ -104,6 +104,7 @@ async function worldOf(
     }),
     ...(found && speechOf(found)),
     ...(settings?.websocket !== undefined && { webSocketPath: settings.websocket }),
+    ...(settings?.plain !== undefined && { plainUrl: new URL(settings.plain) }),
     ...(found && { folder: found.folder }),
   };
   return { world, target: place.url.origin };

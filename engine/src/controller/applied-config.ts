@@ -23,6 +23,7 @@ const effects: Readonly<Record<string, Effect>> = {
   access: 'live',
   backup: 'live',
   validate: 'live',
+  preflight: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',
   hooks: 'next deploy',

@@ -30,6 +30,8 @@ export type World = {
     readonly firstTextMs: number;
   };
   readonly webSocketPath?: string;
+  /** Where people come by plain http, if it is not the same host's port 80. */
+  readonly plainUrl?: URL;
   /** Measured in turn with the site, where there is something to compare it with. */
   readonly baseline?: Site;
   /** Values that must not be served, by name. */

@@ -7,6 +7,7 @@ const halfYearS = 15_768_000;
 const leastDays = 14;
 const dayMs = 86_400_000;
 const tlsMs = 10_000;
+const plainMs = 10_000;
 const redirectNames = ['next', 'url', 'redirect', 'redirect_uri', 'return', 'returnTo', 'continue', 'to'];
 
 /** A header of the first page that must hold something. */
@@ -93,6 +94,20 @@ export const securityChecks: readonly Check[] = [
     },
     (value) => value.includes('microphone') && !/microphone=\*/.test(value),
   ),
+  {
+    ...{ id: 'security.isolation', suite: 'security', severity: 'low' },
+    what: 'other sites can neither reach into the window nor embed what it loads',
+    threshold: 'cross-origin-opener-policy and cross-origin-resource-policy: same-origin',
+    todo: 'send cross-origin-opener-policy: same-origin and cross-origin-resource-policy: same-origin',
+    async run({ site }) {
+      const { headers } = await site.front();
+      const opener = headers.get('cross-origin-opener-policy');
+      const resource = headers.get('cross-origin-resource-policy');
+      const said = `opener ${opener ?? 'none'}, resource ${resource ?? 'none'}`;
+      const isAlone = opener === 'same-origin' || opener === 'same-origin-allow-popups';
+      return judge(isAlone && (resource === 'same-origin' || resource === 'same-site'), said);
+    },
+  },
   {
     ...{ id: 'security.no-version', suite: 'security', severity: 'low' },
     what: 'headers do not name versions of the server',
@@ -201,7 +216,33 @@ export const securityChecks: readonly Check[] = [
       return isOwn ? skipped('this machine') : fail('plain http');
     },
   },
+  {
+    ...{ id: 'security.upgrade', suite: 'security', severity: 'medium' },
+    what: 'who comes by plain http is led to https',
+    threshold: 'a redirect to https, or nobody answers there',
+    todo: 'redirect every plain request to https with 308',
+    run: overTls(({ site, plainUrl }) => upgraded(site.origin, plainUrl)),
+  },
 ];
+
+/** The plain address is the same host's, on port 80, unless another is named. */
+async function upgraded(origin: string, named: URL | undefined): Promise<Outcome> {
+  const { hostname, port } = new URL(origin);
+  if (!named && port !== '') return skipped('validate.plain names no plain address');
+  const plain = named ?? new URL(`http://${hostname}/`);
+  const signal = AbortSignal.timeout(plainMs);
+  const asked = fetch(plain, { redirect: 'manual', signal });
+  const answer = await asked.catch((cause: TypeError) => cause);
+  if (answer instanceof Error) {
+    const { code } = (answer.cause ?? {}) as { code?: string };
+    if (code === 'ECONNREFUSED') return pass(`nobody answers on ${plain.host}`);
+    return unknown(`${plain.host}: ${code ?? answer.message}`);
+  }
+  await answer.body?.cancel();
+  const to = answer.headers.get('location') ?? '';
+  const isLed = answer.status >= 300 && answer.status < 400 && to.startsWith('https://');
+  return judge(isLed, `status ${answer.status}${to && ` to ${to.slice(0, 80)}`}`);
+}
 
 function isStrictPolicy(value: string): boolean {
   const directives = new Map(
