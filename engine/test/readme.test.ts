@@ -3,30 +3,24 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { Stage } from './stage.ts';
+import { linesIn, typed, useFreePorts } from './walk.ts';
 
 const root = new URL('../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
-
-function blocks(language: string): string[] {
-  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map((match) => match[1]!);
-}
 
 test('every command of the walk does what the README says, in its order', async () => {
   await using stage = await Stage.make();
   await stage.run('rm', ['crossfade.yaml']);
   stage.write('package.json', JSON.stringify({ name: 'walk', scripts: { start: 'node server.mjs' } }));
   await stage.commit('an app');
-  const lines = blocks('sh').join('').trim().split('\n');
+  const lines = linesIn(readme);
   assert.ok(lines.length > 12, `${lines.length} lines`);
   for (const line of lines) {
     if (line === 'crossfade up') {
       await stage.up();
       continue;
     }
-    const path = `${new URL('node_modules/.bin', root).pathname}:${process.env['PATH']}`;
-    const person = (role: string): string => `GIT_${role}_NAME=t GIT_${role}_EMAIL=t@localhost`;
-    const identity = `export ${person('AUTHOR')} ${person('COMMITTER')}`;
-    const result = await stage.run('sh', ['-c', `${identity}; PATH="${path}"; ${line}`], false);
+    const result = await typed(stage, line);
     assert.equal(result.code, 0, `${line}: ${result.stdout}${result.stderr}`);
     if (line === 'crossfade init') useFreePorts(stage);
     // What a person reads in the status before typing on.
@@ -34,15 +28,6 @@ test('every command of the walk does what the README says, in its order', async 
       await stage.when(({ rollout }) => rollout?.phase === 'stepping', 60_000);
   }
 });
-
-function useFreePorts(stage: Stage): void {
-  const text = stage.read('crossfade.yaml');
-  const moved = text
-    .replace('127.0.0.1:8080', `127.0.0.1:${stage.gatewayPort}`)
-    .replace('127.0.0.1:4600', `127.0.0.1:${stage.controlPort}`);
-  assert.notEqual(moved, text);
-  stage.write('crossfade.yaml', moved);
-}
 
 test('the npm commands of the README are there', () => {
   const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as {

@@ -1,4 +1,5 @@
-// `crossfade validate` over TLS, as its own process, so that it may know the authority of the test or not.
+// `crossfade validate` over TLS, as its own process, so that it may know the authority of the test or not;
+// and a site beside another.
 import { after, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -101,4 +102,18 @@ test('plain http is for this machine only', async () => {
   };
   assert.equal(await verdictOf('http://voice.example'), 'fail');
   assert.equal(await verdictOf('http://localhost:1'), 'skipped');
+});
+
+test('a candidate that is slower than the stable side is found, measured in turn', async () => {
+  await using even = await startValidatedApp();
+  await using slow = await startValidatedApp();
+  slow.defects = new Set<Defect>(['answers a little late']);
+  const check = checksOf(['performance']).filter(({ id }) => id === 'performance.compared');
+  const look = async (candidate: string, stable: string): Promise<string> => {
+    const [site, baseline] = [candidate, stable].map((origin) => new Site(new URL(origin), ['/']));
+    const world = { site: site!, baseline: baseline!, healthPath: '/', secrets: {}, limits };
+    return (await runChecks(check, world))[0]!.verdict;
+  };
+  assert.equal(await look(slow.origin, even.origin), 'fail');
+  assert.equal(await look(even.origin, slow.origin), 'pass');
 });

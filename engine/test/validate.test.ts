@@ -165,6 +165,7 @@ test(
       'security.hsts: plain http',
       'security.certificate: plain http',
       'security.https: this machine',
+      'security.upgrade: plain http',
       'performance.compared: there is nothing to compare it with: --environment beside a stable side',
       ...['firefox', 'webkit'].map(notHere),
       ...['plan', 'words', 'first-text', 'whole'].map(
@@ -205,20 +206,6 @@ test('no check passes with the app switched off, and 1 is the end', async () => 
   assert.equal(findings.find(({ id }) => id === 'health.reachable')?.verdict, 'fail');
   assert.equal(code, 1);
   remove();
-});
-
-test('a candidate that is slower than the stable side is found, measured in turn', async () => {
-  await using slow = await startValidatedApp();
-  slow.defects = new Set<Defect>(['answers a little late']);
-  const check = all.filter(({ id }) => id === 'performance.compared');
-  const look = async (candidate: string, stable: string): Promise<Finding> => {
-    const site = (origin: string): Site => new Site(new URL(origin), ['/']);
-    const [finding] = await runChecks(check, { ...world(), site: site(candidate), baseline: site(stable) });
-    return finding!;
-  };
-  app.defects = new Set();
-  assert.equal((await look(slow.origin, app.origin)).verdict, 'fail');
-  assert.equal((await look(app.origin, slow.origin)).verdict, 'pass');
 });
 
 test('failures stand in each report, worst first, ten on GitHub', async () => {

@@ -21,6 +21,7 @@ import { code } from './code.mjs';
 const { PORT, CROSSFADE_RELEASE: release, CROSSFADE_INSTANCE: instance } = process.env;
 const headers = {
   'content-security-policy': "default-src 'self'; frame-ancestors 'none'", 'x-content-type-options': 'nosniff',
+  'cross-origin-opener-policy': 'same-origin', 'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer', 'permissions-policy': 'microphone=(self)', 'cache-control': 'no-store',
 };
 createServer((request, response) => {

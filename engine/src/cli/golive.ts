@@ -15,6 +15,8 @@ import { lastLooked, looked } from './preflight.ts';
 import { print, printJson, say, verdictWord } from './render.ts';
 import { validate } from './validate.ts';
 
+const interrupted = 130;
+
 export type GoLiveOptions = DeployOptions & {
   /** Lines of the preflight that are not looked at. */
   readonly skip?: string;
@@ -106,6 +108,7 @@ async function goOn(
 ): Promise<ExitCode> {
   const record = new GoLiveRecord(found.stateFolder, rollout);
   const code = await follow(client, 'deploy', position, options.json === true);
+  if (code === interrupted) return code;
   const { rollout: seen } = await client.status();
   if (seen?.number !== rollout || seen.phase.startsWith('paused') || seen.phase === 'stuck') {
     say('then `crossfade golive` again: it goes on from there');

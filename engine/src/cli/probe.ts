@@ -101,6 +101,7 @@ function line(result: ProbeResult, isGood: boolean): string {
     ...(handover
       ? [`handover ${handover.moved ? `in ${handover.tookMs} ms` : `failed: ${handover.error ?? ''}`}`]
       : []),
+    ...(result.isAlone ? ['no handover: its plan has one route'] : []),
     ...(troubles.length > 0 ? [`trouble: ${troubles.join('; ')}`] : []),
     `heard "${heard}"`,
   ];

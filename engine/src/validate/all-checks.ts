@@ -9,12 +9,14 @@ import { performanceChecks } from './performance-checks.ts';
 import { securityChecks } from './security-checks.ts';
 import { servedChecks } from './served-checks.ts';
 import { speechChecks } from './speech-checks.ts';
+import { tlsChecks } from './tls-checks.ts';
 import { tokenChecks } from './token-checks.ts';
 
 const all: readonly Check[] = [
   ...healthChecks,
   ...apiChecks,
   ...securityChecks,
+  ...tlsChecks,
   ...servedChecks,
   ...configChecks,
   ...performanceChecks,

@@ -42,6 +42,8 @@ export type ProbeResult = {
   /** ms of audio from the end of a word to its final, the median. */
   readonly finalMs?: number;
   readonly handover?: { readonly moved: boolean; readonly tookMs: number; readonly error?: string };
+  /** A handover was wanted, and the plan has no other route to move to. */
+  readonly isAlone?: true;
   readonly troubles: readonly string[];
   /** Samples that nobody answered for. */
   readonly lostSamples: number;
@@ -89,6 +91,7 @@ export async function probe(request: ProbeRequest): Promise<ProbeResult> {
     ...(firstText !== undefined && { firstTextMs: Math.round(firstText - soundMs) }),
     ...(finalMs !== undefined && { finalMs: Math.round(finalMs) }),
     ...(handover && { handover }),
+    ...(isHandedOver && !handover && { isAlone: true as const }),
     troubles,
     lostSamples: summary.ledger.lostSamples,
   };
@@ -127,8 +130,9 @@ export async function speak(session: SpeechSession, samples: Int16Array): Promis
   }
 }
 
-/** Half way through. */
+/** Half way through; nothing where there is no other route. */
 async function moved(session: SpeechSession, plans: Plans, samples: Int16Array) {
+  if (plans.routeCount < 2) return undefined;
   await new Promise((resolve) => setTimeout(resolve, (samples.length / rateHz) * 500));
   plans.rotate();
   const { moved: isMoved, tookMs, error } = await session.handover({ reason: 'probe', silenceWaitMs: 2_000 });
@@ -140,11 +144,17 @@ export class Plans {
   readonly #request: ProbeRequest;
   readonly #key: string;
   #isRotated = false;
+  #routeCount = 0;
   #cookie: string | undefined;
 
   constructor(request: ProbeRequest) {
     this.#request = request;
     this.#key = request.key ?? `probe-${crypto.randomUUID()}`;
+  }
+
+  /** Of the newest plan. */
+  get routeCount(): number {
+    return this.#routeCount;
   }
 
   rotate(): void {
@@ -159,6 +169,7 @@ export class Plans {
     const answer = await fetch(`${origin}${planPath}`, { ...options, signal: AbortSignal.timeout(planMs) });
     if (!answer.ok) throw new Error(`the session plan answered ${answer.status}`);
     const plan = (await answer.json()) as SessionPlan;
+    this.#routeCount = plan.routes.length;
     if (!this.#isRotated) return plan;
     const [first, ...others] = plan.routes;
     return { ...plan, routes: first ? [...others, first] : [] };
