@@ -62,6 +62,7 @@ function packOne({ folder, assets, peers }: Package, built: string, out: string)
   for (const text of ['LICENSE', 'README.md', 'CHANGELOG.md'])
     cpSync(join(repository, text), join(built, text));
   const manifest = JSON.parse(readFileSync(join(repository, folder, 'package.json'), 'utf8')) as Manifest;
+  putEntryFiles(built, manifest);
   writeFileSync(join(built, 'package.json'), JSON.stringify(published(manifest, peers), undefined, 2));
   const printed = run('npm', ['pack', '--json', '--pack-destination', out], built);
   return join(out, basename((JSON.parse(printed) as [{ filename: string }])[0].filename));
@@ -69,19 +70,32 @@ function packOne({ folder, assets, peers }: Package, built: string, out: string)
 
 function published(manifest: Manifest, peers: readonly string[]): object {
   const { exports, devDependencies = {}, ...rest } = manifest;
-  const entries = Object.entries(exports ?? {}).map(([name, path]) => {
-    const stem = path.replace(/\.ts$/, '');
-    return [name, { types: `${stem}.d.ts`, default: `${stem}.js` }];
-  });
+  const stems = stemsOf(manifest);
+  const entries = stems.map(([name, stem]) => [name, { types: `${stem}.d.ts`, default: `${stem}.js` }]);
+  const main = stems.find(([name]) => name === '.')?.[1];
   const optional = Object.fromEntries(peers.map((name) => [name, { optional: true }]));
   return {
     ...rest,
+    ...(main !== undefined && { main: `${main}.js`, types: `${main}.d.ts` }),
     ...(exports && { exports: Object.fromEntries(entries) }),
     ...(peers.length > 0 && {
       peerDependencies: Object.fromEntries(peers.map((name) => [name, devDependencies[name]])),
       peerDependenciesMeta: optional,
     }),
   };
+}
+
+/** Entry → its file without an ending: `./server` → `./src/server`. */
+function stemsOf({ exports = {} }: Manifest): [string, string][] {
+  return Object.entries(exports).map(([name, path]) => [name, path.replace(/\.ts$/, '')]);
+}
+
+/** Bundlers that know no `exports` (Metro before React Native 0.79) look for a file of the entry. */
+function putEntryFiles(built: string, manifest: Manifest): void {
+  for (const [name, stem] of stemsOf(manifest))
+    if (name !== '.')
+      for (const ending of ['js', 'd.ts'])
+        writeFileSync(join(built, `${name}.${ending}`), `export * from '${stem}.js';\n`);
 }
 
 function run(command: string, args: readonly string[], cwd: string): string {

@@ -1,9 +1,10 @@
-// `npm run soak [-- voice | fuzz [SEED] | crash-points | backup-points]`: the long forms of what the tests
-// hold short. Each prints its figures as one line of JSON, or ends with 1 and what went wrong.
+// `npm run soak [-- voice | fuzz [SEED] | crash-points | backup-points | expo-export]`: the long forms of
+// what the tests hold short. Each prints its figures as one line of JSON, or ends with 1 and what went wrong.
 import assert from 'node:assert/strict';
 import { backupPoints } from '../engine/test/backup-points.ts';
 import { fuzzControl } from '../engine/test/control-fuzz-run.ts';
 import { crashPoints, stories } from '../engine/test/crash-points.ts';
+import { expoExport } from '../engine/test/expo-export.ts';
 import { VoiceStage } from '../engine/test/voice-stage.ts';
 import { liveThrough } from '../engine/test/voice-story.ts';
 
@@ -55,6 +56,7 @@ const soaks: Readonly<Record<string, (...args: string[]) => Promise<object>>> = 
   fuzz,
   'crash-points': everyCrash,
   'backup-points': everyWrite,
+  'expo-export': expoExport,
 };
 const [name = 'voice', ...args] = process.argv.slice(2);
 const soak = soaks[name];

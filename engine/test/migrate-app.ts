@@ -26,6 +26,10 @@ export const secrets = [
 const component = (name: string, body: string): string =>
   `import { View, Text } from 'react-native';\n\nexport function ${name}() {\n  return (\n    <View>\n      ${body}\n    </View>\n  );\n}\n`;
 
+/** A route of Expo's router is the default export of its file. */
+const page = (name: string, body: string): string =>
+  component(name, body).replace('export function', 'export default function');
+
 const environment = `# Speech
 EXPO_PUBLIC_SPEECHMATICS_API_KEY=${secrets[0]}   # move me one day
 export EXPO_PUBLIC_LIVEKIT_URL="wss://voice.livekit.cloud"
@@ -67,6 +71,7 @@ const files: Readonly<Record<string, string>> = {
   'package.json': `{
     "name": "table-talk",
     "version": "1.4.0",
+    "main": "expo-router/entry",
     "private": true,
     "scripts": {
         "start": "expo start",
@@ -75,10 +80,23 @@ const files: Readonly<Record<string, string>> = {
     },
     "dependencies": {
         "@livekit/react-native": "^2.5.0",
-        "expo": "~52.0.0",
+        "@expo/metro-runtime": "~4.0.1",
+        "@react-navigation/native": "^7.0.14",
+        "expo": "~52.0.47",
+        "expo-asset": "~11.0.5",
+        "expo-constants": "~17.0.8",
+        "expo-font": "~13.0.4",
+        "expo-linking": "~7.0.5",
+        "expo-router": "~4.0.21",
         "livekit-client": "^2.9.0",
         "livekit-server-sdk": "^2.9.0",
-        "react": "18.3.1"
+        "query-string": "7.1.3",
+        "react": "18.3.1",
+        "react-dom": "18.3.1",
+        "react-native": "0.76.9",
+        "react-native-safe-area-context": "4.12.0",
+        "react-native-screens": "~4.4.0",
+        "react-native-web": "~0.19.13"
     },
     "devDependencies": {
         "typescript": "5.8.3"
@@ -108,6 +126,10 @@ const files: Readonly<Record<string, string>> = {
   'app.config.ts': `// Read by Expo at build time.
 export default {
   name: 'Table Talk',
+  slug: 'table-talk',
+  scheme: 'table-talk',
+  web: { bundler: 'metro', output: 'server' },
+  plugins: ['expo-router'],
   extra: {
     speechmaticsKey: process.env.EXPO_PUBLIC_SPEECHMATICS_API_KEY ?? '',
     supabaseUrl: process.env.EXPO_PUBLIC_SUPABASE_URL, // stays
@@ -120,7 +142,7 @@ export default {
   '.gitignore': 'node_modules/\n.env\n.crossfade/\n',
   'eas.json': '{ "build": { "production": {} } }\n',
   'README.md': '# Table Talk\n\nPut the phone on the table and read along.\n',
-  'app/_layout.tsx': component('Layout', '<Text>Table Talk</Text>'),
+  'app/_layout.tsx': `import { Slot } from 'expo-router';\n\nexport default function Layout() {\n  return <Slot />;\n}\n`,
   'app/index.tsx': `import { Text } from 'react-native';
 import { useTranscription } from '../hooks/useTranscription';
 
@@ -129,9 +151,9 @@ export default function Index() {
   return <Text>{lines.join('\\n')}</Text>;
 }
 `,
-  'app/permissions.tsx': component('Permissions', '<Text>May we listen?</Text>'),
-  'app/(tabs)/history.tsx': component('History', '<Text>Earlier conversations</Text>'),
-  'app/(tabs)/settings.tsx': component('Settings', '<Text>Language</Text>'),
+  'app/permissions.tsx': page('Permissions', '<Text>May we listen?</Text>'),
+  'app/(tabs)/history.tsx': page('History', '<Text>Earlier conversations</Text>'),
+  'app/(tabs)/settings.tsx': page('Settings', '<Text>Language</Text>'),
   'app/api/health+api.ts': `export const GET = (): Response => Response.json({ status: 'ok' });\n`,
   'app/api/livekit-token+api.ts': `import { AccessToken } from 'livekit-server-sdk';
 
@@ -199,6 +221,7 @@ export function readPacket(payload: Uint8Array): Packet {
   '.github/workflows/deploy-agent.yml': `name: deploy\non:\n  push: { branches: [main] }\n\njobs:\n  agent:\n    runs-on: ubuntu-latest\n    env:\n      MODAL_TOKEN_ID: \${{ secrets.MODAL_TOKEN_ID }}\n      MODAL_TOKEN_SECRET: \${{ secrets.MODAL_TOKEN_SECRET }}\n    steps:\n      - uses: actions/checkout@v4\n      # the agent\n      - name: Deploy the agent\n        run: |\n          pip install modal\n          modal deploy agent/modal_app.py\n      - run: npx eas update --auto\n`,
   'scripts/deploy-agent.sh': '#!/bin/sh\nmodal deploy agent/modal_app.py\n',
   'types/react-native.d.ts': `declare module 'react-native' {\n  export const View: (props: { children?: unknown }) => JSX.Element;\n  export const Text: (props: { children?: unknown }) => JSX.Element;\n}\ndeclare namespace JSX {\n  type Element = unknown;\n  interface ElementChildrenAttribute { children: unknown }\n}\n`,
+  'types/expo-router.d.ts': `declare module 'expo-router' {\n  export const Slot: () => JSX.Element;\n}\n`,
   'types/livekit-client.d.ts': `declare module 'livekit-client' {\n  export class Room {\n    constructor(options?: object);\n    readonly remoteParticipants: Map<string, unknown>;\n    readonly localParticipant: { setMicrophoneEnabled(on: boolean): Promise<void> };\n    on(event: string, handler: (payload: Uint8Array) => void): this;\n    connect(url: string, token: string): Promise<void>;\n    disconnect(): Promise<void>;\n  }\n  export const RoomEvent: { DataReceived: string };\n}\n`,
   'types/livekit-server-sdk.d.ts': `declare module 'livekit-server-sdk' {\n  export class AccessToken {\n    constructor(key?: string, secret?: string);\n    toJwt(): Promise<string>;\n  }\n}\n`,
   'test/packets.test.ts': `import { test } from 'node:test';\nimport assert from 'node:assert/strict';\nimport { readPacket } from '../lib/packets.ts';\n\ntest('a packet is read', () => {\n  const packet = { text: 'hello', speaker: 'S1', is_final: true };\n  assert.deepEqual(readPacket(new TextEncoder().encode(JSON.stringify(packet))), packet);\n});\n`,

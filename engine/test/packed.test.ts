@@ -98,6 +98,11 @@ test('the packed packages, installed in an empty folder, serve an app', async (c
     [],
   );
 
+  // For bundlers that know no `exports`.
+  const entry = `import(process.cwd() + '/node_modules/@crossfade/speech/server.js')`;
+  const names = run(process.execPath, '-e', `${entry}.then((all) => console.log(Object.keys(all).join()))`);
+  assert.match(names, /sessionPlanHandler/);
+
   writeFileSync(join(app, 'server.mjs'), server);
   writeFileSync(
     join(app, 'package.json'),
