@@ -2,11 +2,13 @@
 // for adoption, and the voice example with its speech servers for the runbook.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StatusView } from '../src/api/control.ts';
 import { codedClip } from './coded-clip.ts';
-import { Stage } from './stage.ts';
+import { freePort, Stage } from './stage.ts';
 import { repository, VoiceStage } from './voice-stage.ts';
 import { linesIn, useFreePorts, Walk } from './walk.ts';
 
@@ -17,7 +19,10 @@ test('no page has a command that is not walked', () => {
   const pages = readdirSync(folder).filter((name) => {
     return name.endsWith('.md') && linesIn(readFileSync(new URL(name, folder), 'utf8')).length > 0;
   });
-  const walked = ['adopting', 'ci', 'deployment-strategy', 'migrating-from-modal', 'troubleshooting'];
+  const walked = [
+    ...['adopting', 'ci', 'deployment-strategy', 'migrating-from-modal', 'observability'],
+    'troubleshooting',
+  ];
   assert.deepEqual(
     pages.sort(),
     walked.map((name) => `${name}.md`),
@@ -26,6 +31,9 @@ test('no page has a command that is not walked', () => {
 
 test('an app is adopted, looked at when something is wrong, and given its workflow', async () => {
   await using stage = await Stage.make();
+  // Ended while the folder is there that names it.
+  await using ends = new AsyncDisposableStack();
+  ends.defer(() => stage.endDetached());
   await stage.run('rm', ['crossfade.yaml']);
   stage.write('package.json', JSON.stringify({ name: 'walk', scripts: { start: 'node server.mjs' } }));
   await stage.commit('an app');
@@ -35,7 +43,15 @@ test('an app is adopted, looked at when something is wrong, and given its workfl
   useFreePorts(stage);
   await adopting.type('crossfade doctor');
   await stage.commit('carried');
-  await stage.up();
+  await adopting.type('crossfade up --detach');
+  const port = await freePort();
+  const env = { ...process.env, PORT: String(port), CROSSFADE_RELEASE: 'old' };
+  const running = spawn(process.execPath, ['server.mjs'], { cwd: stage.folder, env, stdio: 'pipe' });
+  ends.defer(() => void running.kill());
+  await once(running.stdout, 'data');
+  const adopt = 'crossfade adopt http://127.0.0.1:';
+  await adopting.type(`${adopt}3000`, [0], `${adopt}${port}`);
+  assert.match((await stage.ask()).body, /hello from old/);
   await adopting.type('crossfade deploy full --dry-run');
   await adopting.type('crossfade deploy full');
   await adopting.type('crossfade status');
@@ -45,6 +61,9 @@ test('an app is adopted, looked at when something is wrong, and given its workfl
   for (const line of ['doctor', 'status --json', 'logs --lines 200', 'audit --since 24h'])
     await troubles.type(`crossfade ${line}`);
   troubles.end();
+  const observability = new Walk(stage, 'docs/observability.md');
+  await observability.type('crossfade token create prometheus --role viewer');
+  observability.end();
   const ci = new Walk(stage, 'docs/ci.md');
   await ci.type('crossfade workflow generate');
   await ci.type('crossfade workflow generate --check');

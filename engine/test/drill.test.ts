@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { codedClip } from './coded-clip.ts';
-import { defaultConfig, Stage } from './stage.ts';
+import { defaultConfig, Stage, until } from './stage.ts';
 import { VoiceStage } from './voice-stage.ts';
 import { assertComplete, ended, understood } from './voice-talk.ts';
 
@@ -53,6 +53,24 @@ test('synthetic sessions go there and back, people notice nothing, and the recor
     ['drill', 'rolled-back', 2],
   );
   assert.deepEqual(environments.find(({ role }) => role === 'stable')!.release, 'r2');
+  const [happy, cross] = people.map(({ caller }) => caller.session);
+  assert.deepEqual(
+    [
+      await happy!.rate({ stars: 5 }),
+      await cross!.rate({ stars: 2, wrongWords: 3 }),
+      await happy!.rate({ stars: 1 }),
+    ],
+    [true, true, false],
+    'a session rates once',
+  );
+  const { releases } = await until(async () => {
+    const seen = await stage.client.usage(1);
+    return seen.releases.some(({ ratings }) => ratings?.count === 2) ? seen : undefined;
+  });
+  const { ratings } = releases.find(({ name }) => name === 'r2')!;
+  assert.deepEqual(ratings, { count: 2, satisfied: 1, wrongWords: 3 });
+  const { kpis } = await stage.client.kpis(1);
+  assert.equal(kpis.find(({ name }) => name === 'satisfaction')!.value, 0.5);
   const { routes } = await stage.client.usage(1);
   const direct = routes.find(({ name }) => name === 'direct')!;
   assert.ok(direct.audioHours > 0.001, `${direct.audioHours} h of audio`);

@@ -37,7 +37,7 @@ test('figures of a service that was used, deployed and rolled back; a restart ke
   assert.ok(kpis.get('rollback-time')!.value! < 30_000);
   const text = (await stage.cli('kpi', '--days', '1')).stdout;
   assert.match(text, /pass +Deployment time +\S+ m?s +< 15 min +median of 1 deployments/);
-  assert.match(text, /unknown Satisfied users +unknown +≥ 95 % +nobody is asked yet/);
+  assert.match(text, /unknown Satisfied users +unknown +≥ 95 % +no ratings/);
 
   const used = await usageOf(stage);
   const orders = used.paths.find(({ name }) => name === '/orders/:id')!;

@@ -60,10 +60,10 @@ export class Walk {
     this.#lines = linesIn(readFileSync(new URL(page, root), 'utf8'));
   }
 
-  /** Types the next line, which is this one; it must end with one of these codes. */
-  async type(line: string, codes: readonly number[] = [0]): Promise<CliResult> {
+  /** Types the next line, which is this one; it must end with one of these codes. `as`: with other ports. */
+  async type(line: string, codes: readonly number[] = [0], as = line): Promise<CliResult> {
     this.#next(line);
-    const result = await typed(this.stage, line);
+    const result = await typed(this.stage, as);
     const said = `${this.#page}: ${line} ended with ${result.code}: ${result.stdout}${result.stderr}`;
     assert.ok(codes.includes(result.code ?? -1), said);
     return result;

@@ -3,6 +3,7 @@
 export { Breakers } from './failover.ts';
 export type { GapReason, LedgerReport } from './ledger.ts';
 export type { FetchPlan, PlanRequest, PlanRoute, SessionPlan } from './plan.ts';
+export type { Rating } from './rating.ts';
 export {
   SpeechSession,
   type HandoverRequest,

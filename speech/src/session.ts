@@ -11,6 +11,7 @@ import { Ledger, type LedgerReport } from './ledger.ts';
 import { Listeners } from './listeners.ts';
 import { isSameRoute, type FetchPlan, type SessionPlan } from './plan.ts';
 import { PlanKeeper } from './plan-keeper.ts';
+import { sendRating, type Rating } from './rating.ts';
 import { openRoute } from './routes.ts';
 import { RATE_HZ, Timeline } from './timeline.ts';
 import { Transcript, type Commit } from './transcript.ts';
@@ -250,6 +251,12 @@ export class SpeechSession {
       this.#channel?.close();
     }
     return this.summary();
+  }
+
+  /** What the person thought of it, during the conversation or after; counted once. See rating.ts. */
+  rate(rating: Rating): Promise<boolean> {
+    if (!this.#keeper.isKnown) return Promise.resolve(false);
+    return sendRating(this.#keeper.plan, this.#options.baseUrl, rating);
   }
 
   /** Ends at once, for whoever wants no more text: what is pending is lost. */

@@ -39,13 +39,20 @@ const usageLine = z.object({
 });
 export type UsageLine = z.infer<typeof usageLine>;
 
+const releaseLine = z.object({
+  ...usageLine.shape,
+  /** Conversations that people rated, those that satisfied, and words that they marked as wrong. */
+  ratings: z.object({ count: z.number(), satisfied: z.number(), wrongWords: z.number() }).optional(),
+});
+export type ReleaseLine = z.infer<typeof releaseLine>;
+
 export const usageView = z.object({
   from: z.number(),
   to: z.number(),
   /** Slowest first. */
   paths: z.array(usageLine),
   /** Newest first. */
-  releases: z.array(usageLine),
+  releases: z.array(releaseLine),
   routes: z.array(
     z.object({
       name: z.string(),

@@ -48,6 +48,8 @@ export const environmentSample = z.object({
   units: z.array(z.string()),
   /** Distinct hashed cohort keys of this line that met an error: at most 2 000. */
   failedUnits: z.array(z.string()),
+  /** Conversations that people rated: four and five stars are satisfied. */
+  ratings: z.object({ count: z.int(), satisfied: z.int(), stars: z.int(), wrongWords: z.int() }).optional(),
   /** At most 50 and `(others)` a line. */
   paths: z.array(pathSample).optional(),
   sessions: z.object({ started: z.int(), failed: z.int(), ended: z.int(), active: z.int() }),

@@ -5,6 +5,7 @@ import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { renderEvent, say, stopwatchLines } from './render.ts';
 
+const firstLookMs = 150;
 /** Kinds of events that are too many to show. */
 const quiet = new Set(['table-confirmed', 'timer-fired', 'guards-judged']);
 
@@ -38,8 +39,12 @@ export async function follow(
     pending = pending.then(() => (outcome ? undefined : look())).catch(() => undefined);
   };
   for (; !stop.signal.aborted && failures < 50; failures++) {
-    await look().catch(() => undefined);
+    // What has happened already is shown before its outcome is looked for.
+    const first = setTimeout(() => void look().catch(() => undefined), firstLookMs);
     await client.events(position, show, stop.signal).catch(() => undefined);
+    clearTimeout(first);
+    if (stop.signal.aborted) break;
+    await look().catch(() => undefined);
     if (!stop.signal.aborted) await new Promise((resolve) => setTimeout(resolve, 200));
   }
   process.off('SIGINT', interrupt);

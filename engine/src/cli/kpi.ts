@@ -1,6 +1,6 @@
 // `crossfade kpi` and `crossfade report`: what the record says of deployments and of the service, and where
 // time and money go. Nothing is typed in; what was not recorded is unknown.
-import type { Kpi, UsageLine, UsageView } from '../api/kpi.ts';
+import type { Kpi, ReleaseLine, UsageLine, UsageView } from '../api/kpi.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { controlClient, type GlobalOptions } from './connection.ts';
 import { print, printJson, verdictWord } from './render.ts';
@@ -66,7 +66,7 @@ function reportText(view: UsageView): string {
   return [
     `use from ${windowText(view)}`,
     ...section('slowest paths, by average time', paths.map(usageText)),
-    ...section('releases', releases.map(usageText)),
+    ...section('releases', releases.map(releaseText)),
     ...section(
       'speech routes, as clients told',
       routes.map(({ name, audioHours, failedSessions, cost }) => {
@@ -83,6 +83,14 @@ function reportText(view: UsageView): string {
 
 function section(title: string, lines: readonly string[]): string[] {
   return ['', title, ...(lines.length > 0 ? lines.map((line) => `  ${line}`) : ['  nothing was recorded'])];
+}
+
+function releaseText(line: ReleaseLine): string {
+  const { ratings } = line;
+  if (!ratings) return usageText(line);
+  const share = valueText(ratings.satisfied / ratings.count, 'share');
+  const words = ratings.wrongWords > 0 ? `, ${ratings.wrongWords} wrong words` : '';
+  return `${usageText(line)}   ${ratings.count} ratings, ${share} satisfied${words}`;
 }
 
 function usageText({ name, requests, failed, meanMs, maxMs }: UsageLine): string {

@@ -91,7 +91,7 @@ test('deployments, rollbacks and the DORA figures come out as counted by hand', 
   assert.equal(value('lead-time'), hour - 600_000);
   assert.equal(value('change-failure-rate'), 1 / 3);
   assert.equal(value('time-to-restore'), 40);
-  assert.equal(seen.get('satisfaction')!.verdict, 'unknown');
+  assert.match(seen.get('satisfaction')!.text, /no ratings/);
 });
 
 test('the service figures come from what was used, and only from the window', () => {
@@ -100,6 +100,7 @@ test('the service figures come from what was used, and only from the window', ()
     row('requests', { release: 'r2', count: 100, failed: 5, timed: 1_000, sumMs: 900_000 }),
     row('requests', { hour: now - 15 * dayMs, count: 10, failed: 0, timed: 10, sumMs: 5_000 }),
     row('service', { count: 86_400, failed: 60 }),
+    row('rating', { release: 'r1', count: 40, failed: 1 }),
     row('rollout', { name: '2', count: 600, failed: 0 }),
     row('rollout', { name: '3', count: 600, failed: 2 }),
     row('rollout', { name: '9', count: 600, failed: 2 }),
@@ -113,6 +114,8 @@ test('the service figures come from what was used, and only from the window', ()
   assert.equal(seen.get('availability')!.value, 1 - 60 / 86_400);
   assert.equal(seen.get('availability')!.verdict, 'pass');
   assert.match(seen.get('availability')!.text, /60 s down in 24 h, 10 % of the window/);
+  assert.equal(seen.get('satisfaction')!.value, 39 / 40);
+  assert.equal(seen.get('satisfaction')!.verdict, 'pass');
   assert.equal(seen.get('zero-downtime')!.value, 0.5);
   assert.equal(seen.get('zero-downtime')!.verdict, 'fail');
 });

@@ -133,7 +133,11 @@ const definitions: readonly Definition[] = [
   {
     ...{ name: 'satisfaction', title: 'Satisfied users', unit: 'share', target: atLeast(0.95) },
     isMoreBetter: true,
-    measure: () => ({ text: 'nobody is asked yet' }),
+    measure: ({ usage }, window) => {
+      const rows = within(usage, window, 'rating');
+      const [count, bad] = [sum(rows.map((each) => each.count)), sum(rows.map((each) => each.failed))];
+      return shareOf(count - bad, count, 'ratings');
+    },
   },
   {
     ...{ name: 'deployment-frequency', title: 'DORA: deployment frequency', unit: 'per day' },

@@ -30,10 +30,12 @@ import { Housekeeping } from './housekeeping.ts';
 import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
+import { Metrics } from './metrics.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { holdFolder, openStateFile } from './state-file.ts';
+import { repeat } from './repeat.ts';
 import { freeSocket, gatewayKeyOf } from './state-folder.ts';
 import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
@@ -103,6 +105,7 @@ type Parts = {
   readonly workloads: Workloads;
   readonly audit: Audit;
   readonly usage: UsageRecord;
+  readonly metrics: Metrics;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -126,6 +129,7 @@ async function assemble(folder: string): Promise<Parts> {
   const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
   const usage = new UsageRecord(store, logTo);
+  const metrics = new Metrics();
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
   const drivers = {
@@ -155,11 +159,16 @@ async function assemble(folder: string): Promise<Parts> {
     freezesAt: (at) => windowsAt(applied.current.freezes, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
-    observe: (frame) => usage.observe(frame, controller.clock.now()),
+    observe: (frame) => {
+      usage.observe(frame, controller.clock.now());
+      metrics.observe(frame);
+    },
   });
+  controller.subscribe(() => metrics.note(controller.state));
   return {
     ...{
       usage,
+      metrics,
       host,
       applied,
       stateFolder,
@@ -206,6 +215,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     tokens,
     audit,
     usage,
+    metrics: parts.metrics,
     checkRecords: async () => {
       const first = await journal.first();
       const archived = first && archiveBrokenAt(host.files, join(stateFolder, 'archive'), first);
@@ -263,23 +273,6 @@ function housekeepingOf(parts: Parts): Housekeeping {
     tidyFolders: (keep) => drivers.process.tidy(keep),
     log: (event, fields) => log.warn(fields, event),
   });
-}
-
-/** Runs now and then again, `pauseMs` after each end. */
-function repeat(work: () => Promise<void>, pauseMs: number): { end(): void } {
-  let timer: NodeJS.Timeout | undefined;
-  let hasEnded = false;
-  const turn = async (): Promise<void> => {
-    await work();
-    if (!hasEnded) timer = setTimeout(() => void turn(), pauseMs);
-  };
-  void turn();
-  return {
-    end() {
-      hasEnded = true;
-      clearTimeout(timer);
-    },
-  };
 }
 
 if (import.meta.main) {

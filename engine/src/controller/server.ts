@@ -26,6 +26,7 @@ import { probeReport } from '../api/probes.ts';
 import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
+import { lastVerified } from '../backup/verified-mark.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import {
   Admission,
@@ -58,6 +59,7 @@ import {
   type VerbWorld,
 } from './verbs.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
+import type { Metrics } from './metrics.ts';
 import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
@@ -69,6 +71,7 @@ export type ServerWorld = UsageWorld &
   ApplyWorld &
   StreamWorld & {
     readonly tokens: Tokens;
+    readonly metrics: Metrics;
     readonly gateway: GatewayLink;
     readonly page: string;
     readonly warnings: () => readonly string[];
@@ -91,6 +94,7 @@ export function controlApp(world: ServerWorld): App {
   addLogins(world, app, admission);
   addViews(world, app);
   addVerbs(world, app);
+  addMetrics(world, app);
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);
@@ -185,6 +189,15 @@ function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/diff', async (context) => {
     const { from, to, code } = diffQuery.parse(context.req.query());
     return context.json(await diffOf(world, from, to, code === 'true'));
+  });
+}
+
+/** For Prometheus: with a viewer's token as bearer. */
+function addMetrics(world: ServerWorld, app: App): void {
+  app.get('/metrics', async (context) => {
+    const backup = lastVerified(world.host.files, `${world.folder}/.crossfade`);
+    const text = await world.metrics.text(world.controller.state, backup?.at);
+    return context.text(text, 200, { 'content-type': world.metrics.contentType });
   });
 }
 

@@ -2,16 +2,17 @@
 // and seconds in which the service was up or down, also by rollout. U1 it decides nothing: a failure here is
 // logged and holds up nobody. U2 the hot path is counting in memory; the file is written every 30 s, so a
 // crash costs at most that. U3 seconds in which nobody watched count as neither up nor down.
-import type { SampleFrame } from '../api/samples.ts';
+import type { EnvironmentSample, SampleFrame } from '../api/samples.ts';
 import { errorText } from '../errors.ts';
 import { environmentWithRole, unfinished, type State } from '../rollout/rollout.ts';
 import type { StateStore } from './state-file.ts';
 
 /**
  * `requests` by release, `path` by shape and release, `route` (count: seconds of audio, failed: sessions),
- * `service` and `rollout` by number (count: seconds seen, failed: seconds down).
+ * `service` and `rollout` by number (count: seconds seen, failed: seconds down), `rating` by release (count:
+ * conversations, failed: those that did not satisfy), `wrong-words` by release.
  */
-export type UsageKind = 'requests' | 'path' | 'route' | 'service' | 'rollout';
+export type UsageKind = 'requests' | 'path' | 'route' | 'service' | 'rollout' | 'rating' | 'wrong-words';
 
 export type UsageRow = {
   /** Its beginning, ms since 1970. */
@@ -53,7 +54,8 @@ export class UsageRecord {
   /** Counts of the gateway; `at` is our wall time, ms. */
   observe(frame: SampleFrame, at: number): void {
     this.#heardAt = at;
-    for (const { release, requests, errors, paths = [] } of frame.environments) {
+    for (const { release, requests, errors, paths = [], ratings } of frame.environments) {
+      if (ratings) this.#rate(at, release, ratings);
       const failed = Object.values(errors).reduce((sum, each) => sum + each, 0);
       const timed = paths.reduce((sum, each) => sum + each.count, 0);
       const sumMs = paths.reduce((sum, each) => sum + each.sumMs, 0);
@@ -70,6 +72,12 @@ export class UsageRecord {
     }
     for (const { route, failed, audioS = 0 } of frame.routes ?? [])
       if (failed + audioS > 0) this.#add(at, 'route', route, '', { ...none, count: audioS, failed });
+  }
+
+  #rate(at: number, release: string, ratings: NonNullable<EnvironmentSample['ratings']>): void {
+    const { count, satisfied, wrongWords } = ratings;
+    this.#add(at, 'rating', '', release, { ...none, count, failed: count - satisfied });
+    if (wrongWords > 0) this.#add(at, 'wrong-words', '', release, { ...none, count: wrongWords });
   }
 
   /** Once a second or so: whether the service is up now. */

@@ -1,6 +1,6 @@
 // The KPIs and the usage report as the API gives them: the window, the record, and what is only known outside
 // of it (when a commit was made, what an hour of audio costs).
-import type { KpiView, UsageLine, UsageView } from '../api/kpi.ts';
+import type { KpiView, ReleaseLine, UsageLine, UsageView } from '../api/kpi.ts';
 import { kpisOf } from './kpi.ts';
 import { git } from './release-commit.ts';
 import type { UsageRecord, UsageRow } from './usage-record.ts';
@@ -64,7 +64,8 @@ export async function usageViewOf(world: UsageWorld, days: number): Promise<Usag
     ({ release }) => release,
   )
     .toSorted((a, b) => Number(b.name.slice(1)) - Number(a.name.slice(1)))
-    .slice(0, shownLines);
+    .slice(0, shownLines)
+    .map((each) => ({ ...each, ...ratingsOf(rows, each.name) }));
   const routes = lines(
     rows.filter((each) => each.kind === 'route'),
     ({ name }) => name,
@@ -75,6 +76,15 @@ export async function usageViewOf(world: UsageWorld, days: number): Promise<Usag
     return { name: each.name, audioHours, failedSessions: each.failed, ...cost };
   });
   return { from, to, paths, releases, routes, currency: speech.currency };
+}
+
+function ratingsOf(rows: readonly UsageRow[], release: string): Pick<ReleaseLine, 'ratings'> {
+  const of = (kind: UsageRow['kind']): UsageRow[] =>
+    rows.filter((each) => each.kind === kind && each.release === release);
+  const count = of('rating').reduce((sum, each) => sum + each.count, 0);
+  const bad = of('rating').reduce((sum, each) => sum + each.failed, 0);
+  const wrongWords = of('wrong-words').reduce((sum, each) => sum + each.count, 0);
+  return count === 0 ? {} : { ratings: { count, satisfied: count - bad, wrongWords } };
 }
 
 function lines(rows: readonly UsageRow[], nameOf: (row: UsageRow) => string): UsageLine[] {

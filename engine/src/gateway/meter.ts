@@ -40,6 +40,7 @@ export class ArmMeter {
   #failedKeys = new Set<string>();
   #paths = new Map<string, PathSample>();
   #sessions = { started: 0, failed: 0, ended: 0 };
+  #ratings = noRatings();
 
   /** `random`: uniform in [0, 1). */
   constructor(identity: ArmIdentity, random: () => number) {
@@ -88,13 +89,21 @@ export class ArmMeter {
     });
   }
 
+  /** Somebody rated a conversation on this release. */
+  rated(stars: number, wrongWords: number): void {
+    this.#ratings.count++;
+    this.#ratings.satisfied += stars >= leastGoodStars ? 1 : 0;
+    this.#ratings.stars += stars;
+    this.#ratings.wrongWords += wrongWords;
+  }
+
   session(what: SessionCount): void {
     this.#sessions[what]++;
   }
 
   get isEmpty(): boolean {
     const { started, failed, ended } = this.#sessions;
-    const count = this.#requests + this.#keyless + this.#clientGone + this.#paths.size;
+    const count = this.#requests + this.#keyless + this.#clientGone + this.#paths.size + this.#ratings.count;
     return count + started + failed + ended === 0;
   }
 
@@ -113,6 +122,7 @@ export class ArmMeter {
       units: [...this.#keys].map(unitOf),
       failedUnits: [...this.#failedKeys].map(unitOf),
       ...(this.#paths.size > 0 && { paths: [...this.#paths.values()] }),
+      ...(this.#ratings.count > 0 && { ratings: this.#ratings }),
       sessions: { ...this.#sessions, active },
       leases: { ...leases },
     };
@@ -140,9 +150,13 @@ export class ArmMeter {
     this.#failedKeys = new Set();
     this.#paths = new Map();
     this.#sessions = { started: 0, failed: 0, ended: 0 };
+    this.#ratings = noRatings();
   }
 }
 
+/** Who gives four or five stars is satisfied. */
+const leastGoodStars = 4;
+const noRatings = () => ({ count: 0, satisfied: 0, stars: 0, wrongWords: 0 });
 const nothing = { count: 0, errors: 0, sumMs: 0, maxMs: 0 };
 
 /** What a frame shows beside the counts. */

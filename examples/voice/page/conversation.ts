@@ -1,6 +1,6 @@
 // One conversation: a SpeechSession fed by a source of sound, told to the page in plain words. Where the
 // session is carried may change under it; the page only hears of it. Leaves drawing to main.ts.
-import { SpeechSession, type SessionEvents, type SessionSummary } from '@crossfade/speech';
+import { SpeechSession, type Rating, type SessionEvents, type SessionSummary } from '@crossfade/speech';
 import { fetchPlan } from './plan-request.ts';
 
 export type ConversationEvents = {
@@ -48,6 +48,11 @@ export class Conversation {
   async stop(): Promise<SessionSummary> {
     await this.#source?.stop();
     return await this.#session.stop();
+  }
+
+  /** What the person thought of it; the service hears it once. */
+  rate(stars: Rating['stars']): Promise<boolean> {
+    return this.#session.rate({ stars });
   }
 
   #began({ route, release }: SessionEvents['epoch']): void {

@@ -29,7 +29,10 @@ const buttons = {
   sample: element<HTMLButtonElement>('sample'),
 };
 const language = element<HTMLSelectElement>('language');
+const rating = element('rating');
 let conversation: Conversation | undefined;
+/** The one that ended last. */
+let rated: Conversation | undefined;
 let noticeTimer: ReturnType<typeof setTimeout> | undefined;
 
 buttons.start.addEventListener(
@@ -41,6 +44,8 @@ buttons.sample.addEventListener(
   () => void begin((session) => openSample(session, () => void end())),
 );
 buttons.stop.addEventListener('click', () => void end());
+element('good').addEventListener('click', () => void rate(5));
+element('bad').addEventListener('click', () => void rate(2));
 
 async function begin(open: OpenSource): Promise<void> {
   const view = new TranscriptView({
@@ -57,6 +62,7 @@ async function begin(open: OpenSource): Promise<void> {
     place: (route, release) => (whereabouts.textContent = `By ${route}, release ${release}`),
   });
   conversation = started;
+  rating.hidden = true;
   showRunning(true);
   notify('');
   show('connecting');
@@ -82,6 +88,14 @@ async function end(): Promise<void> {
   showRunning(false);
   show('closed');
   whereabouts.textContent = summaryText(summary);
+  rated = ending;
+  rating.hidden = false;
+}
+
+async function rate(stars: 5 | 2): Promise<void> {
+  rating.hidden = true;
+  const isCounted = await rated?.rate(stars);
+  if (isCounted) notify('Thank you.');
 }
 
 function show(name: string): void {

@@ -67,7 +67,8 @@ export class Admission {
     }
     const api = apiMismatch(['CLI', spokenBy(context.req.header())], ['controller', own]);
     if (api !== undefined) throw new CrossfadeError('wrong-version', api, mismatchHint);
-    if (context.req.path.startsWith('/v1/')) this.#letIn(context, asking);
+    const { path } = context.req;
+    if (path.startsWith('/v1/') || path === metricsPath) this.#letIn(context, asking);
     else this.#limit(context, addressKey(context));
     requireJson(context, asking.isSocket);
     await next();
@@ -135,6 +136,8 @@ const safeHeaders = {
 };
 
 export const workloadPath = '/login/workload';
+/** Where Prometheus looks: with a token, like anybody who looks. */
+const metricsPath = '/metrics';
 
 const reads = new Set([
   '/v1/status',
@@ -150,6 +153,7 @@ const reads = new Set([
 /** What a request asks for; undefined for what is not there. */
 export function actionOf(method: string, path: string): Action | undefined {
   if (path === '/login' || path === workloadPath) return 'read';
+  if (path === metricsPath) return method === 'GET' ? 'read' : undefined;
   const name = /^\/v1\/([a-z-]{1,40})(?:\/[\w-]{1,64})?$/.exec(path)?.[1] ?? '';
   if (method === 'GET' || method === 'HEAD') {
     if (name === 'audit' || name === 'tokens' || name === 'logs') return name;

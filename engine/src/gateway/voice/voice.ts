@@ -19,6 +19,7 @@ import { deriveSecret } from '../secret.ts';
 import { roleOf } from '../slot.ts';
 import { Handovers } from './handover.ts';
 import { Pins } from './pins.ts';
+import { ratingRequest, Ratings } from './ratings.ts';
 import { Relay } from './relay.ts';
 import { SessionChannel, type LiveSession } from './session-channel.ts';
 import { armWithRelease, planRequest, planSession } from './session-plan.ts';
@@ -46,6 +47,7 @@ export class Voice implements OwnPaths {
   readonly #channel: SessionChannel;
   readonly #relay: Relay;
   readonly #handovers: Handovers;
+  readonly #ratings: Ratings;
   readonly #secrets: { readonly channel: string; readonly relay: string };
   readonly #credential: Buffer;
 
@@ -72,11 +74,13 @@ export class Voice implements OwnPaths {
       },
       handedOver: (session, id, hasMoved) => this.#handovers.answered(id, session.id, hasMoved),
     });
+    this.#ratings = new Ratings(this.#secrets.channel);
     this.#relay = new Relay(host, this.#secrets.relay, parts.table);
     this.#handovers = new Handovers(host.clock, (id, request) => this.#tell(id, request));
   }
 
   request(request: IncomingMessage, response: ServerResponse, path: string): boolean {
+    if (path === '/_crossfade/rating') return this.#answerRating(request, response);
     if (path !== '/_crossfade/plan') return false;
     if (request.method !== 'POST')
       sendRefusal(response, refuse(405, 'bad-method', 'a plan is asked for by POST'));
@@ -173,6 +177,26 @@ export class Voice implements OwnPaths {
     this.#relay.close();
   }
 
+  /** A session that ended long ago may be of a release that is no longer routed: thanked, and not counted. */
+  #answerRating(request: IncomingMessage, response: ServerResponse): true {
+    if (request.method !== 'POST') {
+      sendRefusal(response, refuse(405, 'bad-method', 'a rating is sent by POST'));
+      return true;
+    }
+    readBody(request, planBodyBytes, (body) => {
+      const asked = ratingRequest.safeParse(body === undefined ? undefined : jsonOf(body));
+      if (!asked.success) return sendRefusal(response, refuse(400, 'invalid', 'stars are 1 to 5'));
+      const rated = this.#ratings.take(asked.data, this.#parts.host.clock.now());
+      if (rated.kind === 'not-allowed')
+        return sendRefusal(response, refuse(401, 'not-allowed', 'the token is not valid'));
+      if (rated.kind === 'again')
+        return sendRefusal(response, refuse(409, 'rated', 'this session has been rated'));
+      this.#meterOf(rated)?.rated(asked.data.stars, asked.data.wrongWords ?? 0);
+      return sendJson(response, 200, { thanks: true });
+    });
+    return true;
+  }
+
   #isAllowed(request: IncomingMessage): boolean {
     const given = Buffer.from(request.headers.authorization ?? '');
     return given.length === this.#credential.length && timingSafeEqual(given, this.#credential);
@@ -240,7 +264,7 @@ export class Voice implements OwnPaths {
     );
   }
 
-  #meterOf(session: LiveSession): ArmMeter | undefined {
+  #meterOf(session: Pick<LiveSession, 'claim'>): ArmMeter | undefined {
     for (const [service, table] of Object.entries(this.#parts.table()?.services ?? {})) {
       const arm = armWithRelease(table, session.claim.release);
       const role = roleOf(table, arm);

@@ -1,0 +1,183 @@
+// What Prometheus reads at GET /metrics of the control address: the state of the rollout, what the gateway
+// measured, sessions, rollbacks and backups. Names and units as Prometheus wants them; labels are bounded,
+// and a release stands on `_info` alone. Counts begin with this process. Only this file knows the library.
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { errorKinds, type SampleFrame } from '../api/samples.ts';
+import type { Evidence } from '../guard/evidence.ts';
+import type { Trigger } from '../rollout/phase.ts';
+import { environmentNames, unfinished, type Rollout, type State } from '../rollout/rollout.ts';
+import { weightPercent } from '../rollout/table.ts';
+
+/** OpenTelemetry's for HTTP durations, seconds. */
+const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const rollbackBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const deployBuckets = [1, 5, 15, 30, 60, 120, 300, 600, 900, 1_800];
+const triggers: readonly Trigger[] = [
+  ...(['guard', 'operator', 'abort', 'verify', 'validate', 'deadline', 'emergency'] as const),
+];
+/** What a guard says, as a number that an alert can compare. */
+const verdicts: Record<Evidence['state'], number> = { unknown: -1, clear: 0, safe: 0, suspect: 1, breach: 2 };
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #arm = ['env', 'arm'] as const;
+  readonly #requests = this.#counter('crossfade_requests_total', 'Requests with a cohort key', this.#arm);
+  readonly #errors = this.#counter('crossfade_request_errors_total', 'Failed requests with a cohort key', [
+    ...this.#arm,
+    'kind',
+  ]);
+  readonly #durations = new Histogram({
+    name: 'http_server_request_duration_seconds',
+    help: 'Time to the whole answer head, of a uniform sample of at most 1 000 requests a second',
+    labelNames: [...this.#arm],
+    buckets: requestBuckets,
+    registers: [this.#registry],
+  });
+  readonly #sessions = this.#counter('voice_sessions_total', 'Voice sessions by what became of them', [
+    ...this.#arm,
+    'event',
+  ]);
+  readonly #active = this.#gauge('voice_sessions_active', 'Voice sessions on the channel', ['env']);
+  readonly #onRoute = this.#gauge('voice_route_sessions_active', 'Voice sessions by speech route', ['route']);
+  readonly #audio = this.#counter('voice_audio_seconds_total', 'Audio that clients say they captured', [
+    'route',
+  ]);
+  readonly #ratings = this.#counter('voice_ratings_total', 'Conversations that were rated', [
+    'env',
+    'verdict',
+  ]);
+  readonly #state = this.#gauge('rollout_state_info', 'The newest rollout; 1 for what it is now', [
+    'kind',
+    'phase',
+    'release',
+  ]);
+  readonly #weight = this.#gauge('rollout_weight_ratio', 'Share of keys on the candidate, 0–1', []);
+  readonly #step = this.#gauge(
+    'rollout_step_index',
+    'Step of the rollout under way, from 0; -1 without one',
+    [],
+  );
+  readonly #guards = this.#gauge(
+    'rollout_analysis_verdict',
+    'Guards: -1 unknown, 0 clear, 1 suspect, 2 breach',
+    ['guard'],
+  );
+  readonly #environments = this.#gauge('crossfade_environment_info', 'What each environment holds', [
+    'env',
+    'role',
+    'release',
+  ]);
+  readonly #ready = this.#gauge('crossfade_instances_ready', 'Instances that are ready', ['env', 'role']);
+  readonly #rollbacks = this.#counter('rollback_total', 'Rollbacks that began', ['trigger']);
+  readonly #rollbackTimes = new Histogram({
+    name: 'rollback_duration_seconds',
+    help: 'From the trigger until weights, verified, sessions, drained',
+    labelNames: ['stage'],
+    buckets: rollbackBuckets,
+    registers: [this.#registry],
+  });
+  readonly #deployTimes = new Histogram({
+    name: 'deploy_duration_seconds',
+    help: 'From the request to all traffic, without holds and people',
+    buckets: deployBuckets,
+    registers: [this.#registry],
+  });
+  /** Not there before there is a date: none would be 1970. */
+  #backup: Gauge | undefined;
+  /** Rollouts that were counted: as begun to go back, as ended, as fully deployed. */
+  #counted = { back: 0, ended: 0, full: 0 };
+
+  constructor() {
+    // A counter that begins at 1 has not risen, as Prometheus sees it.
+    for (const trigger of triggers) this.#rollbacks.inc({ trigger }, 0);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  observe(frame: SampleFrame): void {
+    for (const sample of frame.environments) {
+      const { environment: env, arm, requests, errors, latenciesMs, sessions, ratings } = sample;
+      this.#requests.inc({ env, arm }, requests);
+      for (const kind of errorKinds) this.#errors.inc({ env, arm, kind }, 0);
+      for (const [kind, count] of Object.entries(errors)) this.#errors.inc({ env, arm, kind }, count);
+      for (const ms of latenciesMs) this.#durations.observe({ env, arm }, ms / 1000);
+      for (const event of ['started', 'failed', 'ended'] as const)
+        this.#sessions.inc({ env, arm, event }, sessions[event]);
+      this.#active.set({ env }, sessions.active);
+      if (!ratings) continue;
+      this.#ratings.inc({ env, verdict: 'satisfied' }, ratings.satisfied);
+      this.#ratings.inc({ env, verdict: 'not' }, ratings.count - ratings.satisfied);
+    }
+    this.#onRoute.reset();
+    for (const { route, active, audioS = 0 } of frame.routes ?? []) {
+      this.#onRoute.set({ route }, active);
+      this.#audio.inc({ route }, audioS);
+    }
+  }
+
+  /** After each event; a drill is no deployment and no rollback. */
+  note({ rollout }: State): void {
+    if (!rollout || rollout.kind === 'drill') return;
+    const { number, rollback, phase, clock, startedAt } = rollout;
+    if (rollback && this.#counted.back < number) {
+      this.#counted.back = number;
+      this.#rollbacks.inc({ trigger: rollback.trigger });
+    }
+    if (phase.kind === 'rolled-back' && this.#counted.ended < number) {
+      this.#counted.ended = number;
+      this.#noteTimes(rollout);
+    }
+    if (clock?.fullAt === undefined || this.#counted.full >= number) return;
+    this.#counted.full = number;
+    this.#deployTimes.observe((clock.fullAt - startedAt - clock.waitedMs) / 1000);
+  }
+
+  /** `backupAt`: wall ms; absent where none was verified. */
+  async text(state: State, backupAt: number | undefined): Promise<string> {
+    const { rollout } = state;
+    const running = unfinished(state);
+    this.#state.reset();
+    if (rollout) {
+      const { kind, phase, candidate } = rollout;
+      this.#state.set({ kind, phase: phase.kind, release: candidate.release }, 1);
+    }
+    this.#weight.set(weightPercent(state) / 100);
+    this.#step.set(running && 'step' in running.phase ? running.phase.step : -1);
+    this.#guards.reset();
+    for (const { guard, state: said } of running?.guards.evidence ?? [])
+      this.#guards.set({ guard }, verdicts[said]);
+    this.#environments.reset();
+    this.#ready.reset();
+    for (const env of environmentNames) {
+      const { role, release = '', instances } = state.environments[env];
+      this.#environments.set({ env, role, release }, 1);
+      this.#ready.set({ env, role }, instances.filter((each) => each.state === 'ready').length);
+    }
+    if (backupAt !== undefined) this.#backupGauge().set(backupAt / 1000);
+    return this.#registry.metrics();
+  }
+
+  #backupGauge(): Gauge {
+    const help = 'When the newest backup that was verified was made';
+    this.#backup ??= this.#gauge('backup_last_verified_timestamp_seconds', help, []);
+    return this.#backup;
+  }
+
+  #noteTimes({ rollback }: Rollout): void {
+    const { marks } = rollback!;
+    for (const stage of ['weights', 'verified', 'sessions', 'drained'] as const) {
+      const at = marks[stage];
+      if (at !== undefined) this.#rollbackTimes.observe({ stage }, (at - marks.triggered) / 1000);
+    }
+  }
+
+  #counter<T extends string>(name: string, help: string, labelNames: readonly T[]): Counter<T> {
+    return new Counter({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+
+  #gauge<T extends string>(name: string, help: string, labelNames: readonly T[]): Gauge<T> {
+    return new Gauge({ name, help, labelNames: [...labelNames], registers: [this.#registry] });
+  }
+}
