@@ -66,6 +66,8 @@ test('plain http must lead to https, where somebody answers there', { skip: noCe
   await once(plain, 'close');
   assert.equal(await look(plainUrl), `pass: nobody answers on ${plainUrl.host}`);
   assert.equal(await look(), 'skipped: validate.plain names no plain address');
+  await app[Symbol.asyncDispose]();
+  assert.match(await look(plainUrl), /^inconclusive: /, 'with the app away nothing is well');
 });
 
 test('a site with a good certificate passes', { skip: noCertificate }, async () => {

@@ -33,6 +33,7 @@ export async function startValidatedApp(tls?: Record<'cert' | 'key', Buffer>): P
     origin: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     defects: new Set(),
     async [Symbol.asyncDispose]() {
+      if (!server.listening) return;
       for (const each of sockets.clients) each.terminate();
       server.close();
       server.closeAllConnections();

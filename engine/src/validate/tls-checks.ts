@@ -58,6 +58,9 @@ async function upgraded(origin: string, named: URL | undefined): Promise<Outcome
   const { hostname, port } = new URL(origin);
   if (!named && port !== '') return skipped('validate.plain names no plain address');
   const plain = named ?? new URL(`http://${hostname}/`);
+  // Where the app itself is away, nobody answering is no merit.
+  const problem = await tlsProblem(new URL(origin));
+  if (problem !== undefined) return unknown(problem);
   const signal = AbortSignal.timeout(plainMs);
   const asked = fetch(plain, { redirect: 'manual', signal });
   const answer = await asked.catch((cause: TypeError) => cause);
@@ -70,6 +73,19 @@ async function upgraded(origin: string, named: URL | undefined): Promise<Outcome
   const to = answer.headers.get('location') ?? '';
   const isLed = answer.status >= 300 && answer.status < 400 && to.startsWith('https://');
   return judge(isLed, `status ${answer.status}${to && ` to ${to.slice(0, 80)}`}`);
+}
+
+/** Undefined where TLS is spoken, with whatever certificate. */
+function tlsProblem({ hostname, port }: URL): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const options = { host: hostname, port: Number(port || 443), servername: hostname, timeout: tlsMs };
+    const socket = connect({ ...options, rejectUnauthorized: false }, () => {
+      resolve(undefined);
+      socket.destroy();
+    });
+    socket.on('timeout', () => socket.destroy(new Error('no TLS within 10 s')));
+    socket.on('error', (error) => resolve(error.message));
+  });
 }
 
 function certificate({ hostname, port }: URL): Promise<Outcome> {
