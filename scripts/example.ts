@@ -13,11 +13,14 @@ import { startService } from '../engine/src/cli/up.ts';
 import { controlClient } from '../engine/src/cli/connection.ts';
 import { errorText } from '../engine/src/errors.ts';
 import { renderError } from '../engine/src/cli/render.ts';
+import { codedClip } from '../speech/src/local/coded-clip.ts';
 import { ExampleCallers } from './example-callers.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const options = { folder: root };
 const envPath = join(root, '.crossfade', 'example.env');
+/** What `validate.speech` of crossfade.yaml says is said in it. */
+const clipText = 'good evening everyone and thank you for coming to our table tonight';
 
 process.env['PATH'] = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
 
@@ -67,6 +70,7 @@ function exampleEnvironment(): Record<string, string> {
     const lines = Object.entries(values).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(envPath, lines.join(''), { mode: 0o600 });
   }
+  writeFileSync(join(root, '.crossfade', 'example-clip.wav'), codedClip([[1, clipText]]));
   return parseEnv(readFileSync(envPath, 'utf8')) as Record<string, string>;
 }
 

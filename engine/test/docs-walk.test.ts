@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { codedClip } from '../../speech/src/local/coded-clip.ts';
 import type { StatusView } from '../src/api/control.ts';
-import { codedClip } from './coded-clip.ts';
 import { freePort, Stage } from './stage.ts';
 import { repository, VoiceStage } from './voice-stage.ts';
 import { linesIn, useFreePorts, Walk } from './walk.ts';
@@ -76,7 +76,7 @@ const isHolding = ({ rollout }: StatusView): boolean =>
 /** The voice example released from a folder of its own, as a project that has something to migrate. */
 async function project(voice: VoiceStage): Promise<Stage> {
   const { stage } = voice;
-  codedClip(join(stage.folder, 'clip.wav'), said);
+  writeFileSync(join(stage.folder, 'clip.wav'), codedClip([[1, said]]));
   const config = stage
     .read('crossfade.yaml')
     .replace(

@@ -2,8 +2,9 @@
 // go on talking, it is measured and kept on record, and it leaves nothing behind whatever interrupts it.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codedClip } from './coded-clip.ts';
+import { codedClip } from '../../speech/src/local/coded-clip.ts';
 import { defaultConfig, Stage, until } from './stage.ts';
 import { VoiceStage } from './voice-stage.ts';
 import { assertComplete, ended, understood } from './voice-talk.ts';
@@ -18,7 +19,7 @@ type Outcome = {
 test('synthetic sessions go there and back, people notice nothing, and the record has it', async () => {
   await using voice = await VoiceStage.open({ rate: 1 });
   const { stage } = voice;
-  codedClip(join(stage.folder, 'clip.wav'), said);
+  writeFileSync(join(stage.folder, 'clip.wav'), codedClip([[1, said]]));
   const config = stage.read('crossfade.yaml').replace('standby: 10m', 'standby: 1s');
   stage.write(
     'crossfade.yaml',

@@ -51,6 +51,15 @@ test('what happened stands in the metrics, and nobody reads them without a token
   assert.equal(value(/^crossfade_instances_ready\{env="blue",role="stable"\} (\d+)$/m), 1);
   assert.equal(value(/^rollout_step_index (-?\d+)$/m), -1);
   assert.doesNotMatch(text, /^backup_last_verified_timestamp_seconds /m, 'no backup is no date');
+  process.kill(await stage.partPid('controller'), 'SIGKILL');
+  const again = await until(async () => {
+    const seen = await scrape(stage, token).catch(() => undefined);
+    return seen?.status === 200 && seen.text !== text ? seen.text : undefined;
+  });
+  await stage.must('healing', 'on');
+  assert.match(again, /^rollback_total\{trigger="operator"\} 0$/m);
+  const after = (await scrape(stage, token)).text;
+  assert.match(after, /^rollback_total\{trigger="operator"\} 0$/m, 'an old rollback is no news');
   const labelled = [...text.matchAll(/^(\w+)\{[^}]*release=/gm)].map(([, name]) => name!);
   assert.ok(
     labelled.every((name) => name.endsWith('_info')),

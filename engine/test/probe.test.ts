@@ -3,11 +3,12 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { codedClip } from '../../speech/src/local/coded-clip.ts';
 import { findPocketsphinx } from '../../speech/src/local/pocketsphinx.ts';
 import type { ProbeResult } from '../src/validate/speech-probe.ts';
 import type { Report } from '../src/validate/reporters.ts';
-import { codedClip } from './coded-clip.ts';
 import { repository, VoiceStage } from './voice-stage.ts';
 
 const said = 'good evening everyone and thank you for coming to our table tonight my friends';
@@ -20,7 +21,7 @@ function withClip(stage: VoiceStage['stage'], config: string, text: string, plan
 test('calls on both sides are evidence of a guard of their own, and two bad ones go back', async () => {
   await using voice = await VoiceStage.open({ rate: 1, hold: '10m' });
   const { stage } = voice;
-  codedClip(join(stage.folder, 'clip.wav'), said);
+  writeFileSync(join(stage.folder, 'clip.wav'), codedClip([[1, said]]));
   withClip(stage, stage.read('crossfade.yaml'), said, '/api/session-plan');
   await stage.must('deploy', 'canary', '50', '--path', repository, '--routes', 'direct', '--no-wait');
   await stage.when(({ rollout }) => rollout?.phase === 'stepping' && rollout.until !== undefined);
@@ -58,7 +59,7 @@ test('a synthetic call is understood, also across a handover; what is wrong is f
   const { stage } = voice;
   await stage.must('deploy', 'full', '--release', 'r2');
   const path = join(stage.folder, 'clip.wav');
-  codedClip(path, said);
+  writeFileSync(path, codedClip([[1, said]]));
   const config = stage.read('crossfade.yaml');
   const configure = (text: string, plan = '/api/session-plan', more = ''): void =>
     withClip(stage, config, text, plan, more);

@@ -19,6 +19,8 @@ import { isWorkflowCurrent } from './workflow.ts';
 /** Of these, a build ships the value to every visitor. */
 const publicPrefix = '(EXPO_PUBLIC|NEXT_PUBLIC|VITE|REACT_APP)';
 const publicKey = `${publicPrefix}_[A-Z0-9_]*(SPEECHMATICS|MODAL|LIVEKIT)[A-Z0-9_]*(KEY|SECRET|TOKEN)`;
+/** Of the app's folder, what no build takes. */
+const notBuilt = [':!*.md', ':!*.test.*', ':!**/test/**', ':!*.deprecated'];
 const vendorKey = 'SPEECHMATICS_API_KEY';
 
 export function localLines(found: Project): PreflightLine[] {
@@ -99,7 +101,7 @@ async function checked(folder: string, id: string): Promise<Found> {
 }
 
 function speechmaticsKey({ folder, config }: Project): Found {
-  const shipped = publicName(folder);
+  const shipped = publicName(folder, config.app.folder);
   if (shipped !== undefined) return { verdict: 'fail', text: `a build would ship it: ${shipped}` };
   const isUsed = Object.values(config.speech.endpoints).some(({ type }) => type === 'speechmatics');
   if (!isUsed) return { verdict: 'pass', text: 'no speech endpoint is of Speechmatics' };
@@ -112,9 +114,9 @@ function speechmaticsKey({ folder, config }: Project): Found {
 }
 
 /** FILE:LINE: NAME of a vendor's key under a name that a build makes public. */
-function publicName(folder: string): string | undefined {
+function publicName(folder: string, built: string): string | undefined {
   try {
-    const args = ['grep', '-n', '-o', '-E', '--untracked', publicKey, '--', '.', ':!*.md'];
+    const args = ['grep', '-n', '-o', '-E', '--untracked', publicKey, '--', built, ...notBuilt];
     const text = execFileSync('git', args, {
       cwd: folder,
       encoding: 'utf8',

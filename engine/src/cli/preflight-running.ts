@@ -26,7 +26,10 @@ export function runningLines(client: ControlClient, config: Config): PreflightLi
           ...warnings,
         ];
         if (troubles.length > 0) return { verdict: 'fail', text: troubles.join('; ') };
-        return { verdict: 'pass', text: `${stable.release} serves, ${ready} instances are ready` };
+        return {
+          verdict: 'pass',
+          text: `${stable.release} serves, ${ready} of ${stable.instances.length} instances ready`,
+        };
       },
     },
     {

@@ -87,7 +87,14 @@ export class Metrics {
   /** Rollouts that were counted: as begun to go back, as ended, as fully deployed. */
   #counted = { back: 0, ended: 0, full: 0 };
 
-  constructor() {
+  /** `state`: as this process found it; what had happened then was counted by the one before. */
+  constructor({ rollout }: State) {
+    const number = rollout?.number ?? 0;
+    this.#counted = {
+      back: rollout?.rollback ? number : number - 1,
+      ended: rollout?.phase.kind === 'rolled-back' ? number : number - 1,
+      full: rollout?.clock?.fullAt === undefined ? number - 1 : number,
+    };
     // A counter that begins at 1 has not risen, as Prometheus sees it.
     for (const trigger of triggers) this.#rollbacks.inc({ trigger }, 0);
   }

@@ -129,7 +129,6 @@ async function assemble(folder: string): Promise<Parts> {
   const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
   const usage = new UsageRecord(store, logTo);
-  const metrics = new Metrics();
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
   const drivers = {
@@ -164,6 +163,7 @@ async function assemble(folder: string): Promise<Parts> {
       metrics.observe(frame);
     },
   });
+  const metrics = new Metrics(controller.state);
   controller.subscribe(() => metrics.note(controller.state));
   return {
     ...{

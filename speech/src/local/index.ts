@@ -1,5 +1,6 @@
 // What `@crossfade/speech/local` offers: coded speech, strict local servers with a fault menu. For tests,
 // demos and trial runs; nothing here is needed in production.
+export { codedClip } from './coded-clip.ts';
 export { CodedDecoder, type HeardWord } from './coded-decoder.ts';
 export { encodeWord, encodeWords, samplesOf, type CodedSpeaker, type SpokenWord } from './coded-word.ts';
 export type { Fault } from './faults.ts';
