@@ -112,7 +112,19 @@ test('without speech it asks alone; over a standby it is refused; interrupted it
   assert.equal(seen.rollout!.number, rollout);
 
   await stage.change();
-  await stage.must('deploy', 'full');
+  const replaced = stage.cli('drill', 'rollback');
+  await stage.when((status) => status.rollout?.kind === 'drill' && status.rollout.phase === 'paused(step)');
+  await stage.client.verb('deploy', { way: 'canary', percent: 10, supersede: 'replace' });
+  const outcome = await replaced;
+  assert.equal(outcome.code, 5, outcome.stdout + outcome.stderr);
+  assert.match(outcome.stderr, /another rollout took its place/);
+  const alive = await stage.when((status) => status.rollout?.kind === 'canary');
+  assert.doesNotMatch(
+    alive.rollout!.phase,
+    /rolling-back|failed|rolled-back/,
+    'a rollout is not a drill to end',
+  );
+  await stage.when((status) => status.rollout?.phase === 'stepping');
   await stage.must('promote', '--full');
   const warm = await stage.cli('drill', 'rollback');
   assert.equal(warm.code, 5);

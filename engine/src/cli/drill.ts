@@ -113,11 +113,17 @@ class Drill {
     return isOk ? 0 : 1;
   }
 
-  /** Nothing of a drill outlives it. */
+  /** Nothing of a drill outlives it; a rollout that took its place is not touched. */
   async giveUp(reason: string): Promise<void> {
     for (const each of this.#calls) each.abandon();
     await this.#loop?.end();
-    await this.#client.verb('abort', { reason: `the drill ended: ${reason}` }).catch(() => undefined);
+    try {
+      const { rollout } = await this.#client.status();
+      if (rollout?.number !== this.#about.rollout) return;
+      await this.#client.verb('abort', { reason: `the drill ended: ${reason}` });
+    } catch {
+      // It is over, or nobody answers: left alone it ends by its deadline.
+    }
   }
 
   async #begin(release: string): Promise<SyntheticCall[]> {
