@@ -117,7 +117,7 @@ test('without speech it asks alone; over a standby it is refused; interrupted it
   await stage.client.verb('deploy', { way: 'canary', percent: 10, supersede: 'replace' });
   const outcome = await replaced;
   assert.equal(outcome.code, 5, outcome.stdout + outcome.stderr);
-  assert.match(outcome.stderr, /another rollout took its place/);
+  assert.match(outcome.stderr, /another rollout took its place|meant for rollout/);
   const alive = await stage.when((status) => status.rollout?.kind === 'canary');
   assert.doesNotMatch(
     alive.rollout!.phase,
@@ -125,6 +125,8 @@ test('without speech it asks alone; over a standby it is refused; interrupted it
     'a rollout is not a drill to end',
   );
   await stage.when((status) => status.rollout?.phase === 'stepping');
+  await stage.must('promote', '--full');
+  await stage.when((status) => status.rollout?.phase === 'baking');
   await stage.must('promote', '--full');
   const warm = await stage.cli('drill', 'rollback');
   assert.equal(warm.code, 5);

@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { checkedLine } from './readiness.ts';
 import { restoration } from './releases.ts';
 
+/** Over another rollout than this one it is refused: for whoever looked before he asked. */
+const onlyRollout = z.int().min(1).optional();
+
 /** What every verb that goes forward takes. */
 const forward = {
   /** Why a freeze does not hold it; recorded. */
@@ -64,6 +67,7 @@ export const releaseRequest = deployRequest.pick({
 export type ReleaseRequest = z.infer<typeof releaseRequest>;
 
 export const promoteRequest = z.strictObject({
+  onlyRollout,
   to: z.number().gt(0).lte(100).optional(),
   full: z.boolean().optional(),
   ...forward,
@@ -72,6 +76,7 @@ export type PromoteRequest = z.infer<typeof promoteRequest>;
 
 /** pause, resume, abort, retry, approve. */
 export const plainRequest = z.strictObject({
+  onlyRollout,
   reason: z.string().max(2000).optional(),
   ...forward,
 });
@@ -84,6 +89,7 @@ export const applyRequest = z.strictObject({
 export type ApplyRequest = z.infer<typeof applyRequest>;
 
 export const rollbackRequest = z.strictObject({
+  onlyRollout,
   reason: z.string().max(2000),
   /** A release, `previous`, or a route's name. */
   to: z.string().max(100),

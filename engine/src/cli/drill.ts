@@ -95,7 +95,11 @@ class Drill {
     this.#calls = await this.#begin(release);
     await this.#loop.answeredBy(release, heardMs);
     talk(`${this.#calls.length} synthetic sessions talk on ${release}; going back to ${stable}`);
-    await this.#client.verb('rollback', { reason: 'drill', to: stable });
+    await this.#client.verb('rollback', {
+      reason: 'drill',
+      to: stable,
+      onlyRollout: this.#about.rollout,
+    });
     const rollout = await this.#phase((phase) => phase === 'rolled-back', backMs);
     await this.#loop.answeredBy(stable!, heardMs);
     const requests = await this.#loop.end();
@@ -117,13 +121,8 @@ class Drill {
   async giveUp(reason: string): Promise<void> {
     for (const each of this.#calls) each.abandon();
     await this.#loop?.end();
-    try {
-      const { rollout } = await this.#client.status();
-      if (rollout?.number !== this.#about.rollout) return;
-      await this.#client.verb('abort', { reason: `the drill ended: ${reason}` });
-    } catch {
-      // It is over, or nobody answers: left alone it ends by its deadline.
-    }
+    const request = { reason: `the drill ended: ${reason}`, onlyRollout: this.#about.rollout };
+    await this.#client.verb('abort', request).catch(() => undefined);
   }
 
   async #begin(release: string): Promise<SyntheticCall[]> {

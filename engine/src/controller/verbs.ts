@@ -101,7 +101,7 @@ export function promote(world: VerbWorld, request: PromoteRequest, actor: string
 export function pause(world: VerbWorld, request: PlainRequest, actor: string): Promise<VerbAnswer> {
   return simple(
     world,
-    { kind: 'pause-requested', ...stamp(world, actor) },
+    { kind: 'pause-requested', ...stamp(world, actor, request) },
     ['stop the clock of the present step'],
     request.dryRun,
   );
@@ -121,7 +121,7 @@ export function abort(world: VerbWorld, request: PlainRequest, actor: string): P
   const event = {
     kind: 'abort-requested',
     reason: request.reason ?? 'aborted',
-    ...stamp(world, actor),
+    ...stamp(world, actor, request),
   } as const;
   return simple(world, event, rollbackLines(world.controller.state, stable), request.dryRun);
 }
@@ -152,7 +152,7 @@ export async function rollback(
     ...(id !== undefined && { request: id }),
     ...(now && { isNow: true }),
     ...(cutAfterMs !== undefined && { cutAfterMs }),
-    ...stamp(world, actor),
+    ...stamp(world, actor, request),
   } as const;
   const answer = await simple(world, event, lines, request.dryRun);
   if (destination.kind !== 'found') return answer;
@@ -189,11 +189,16 @@ export function useRoute(world: VerbWorld, request: RouteRequest, actor: string)
 /** What goes forward may break a freeze with a reason, and says under which lock it was made. */
 export function forward(
   world: VerbWorld,
-  { breakGlass, lock: fence }: { breakGlass?: string | undefined; lock?: number | undefined },
+  request: {
+    breakGlass?: string | undefined;
+    lock?: number | undefined;
+    onlyRollout?: number | undefined;
+  },
   actor: string,
 ) {
+  const { breakGlass, lock: fence } = request;
   return {
-    ...stamp(world, actor),
+    ...stamp(world, actor, request),
     ...(breakGlass !== undefined && { breakGlass }),
     ...(fence !== undefined && { fence }),
   };
@@ -224,8 +229,12 @@ function validateCommand(where: string, suites: readonly string[]): string {
   return `'${process.execPath}' '${main}' validate ${where} --suite ${suites.join()} --reporter sentence`;
 }
 
-export function stamp(world: VerbWorld, actor: string): { at: number; actor: string } {
-  return { at: world.controller.clock.now(), actor };
+export function stamp(
+  world: VerbWorld,
+  actor: string,
+  { onlyRollout }: { onlyRollout?: number | undefined } = {},
+): { at: number; actor: string; onlyRollout?: number } {
+  return { at: world.controller.clock.now(), actor, ...(onlyRollout !== undefined && { onlyRollout }) };
 }
 
 /** Submits, or says what would be decided. */

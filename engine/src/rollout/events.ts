@@ -16,6 +16,8 @@ type Request = {
   readonly breakGlass?: string;
   /** The number of the lock it was made under. */
   readonly fence?: number;
+  /** The rollout it was meant for: over another one it is refused. */
+  readonly onlyRollout?: number;
 };
 
 export type VerbEvent = Request &

@@ -5,6 +5,7 @@ import { advance, enqueue, openDeploy } from './advance.ts';
 import { drill, drillReported } from './drill.ts';
 import type { Event, VerbEvent } from './events.ts';
 import { freeze, heldBack, lock, unfreeze, unlock } from './gates.ts';
+import type { Refusal } from './decide.ts';
 import { approve, broken, promote } from './promote.ts';
 import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollback } from './rollback.ts';
@@ -41,7 +42,7 @@ export function isVerb(event: Event): event is VerbEvent {
 }
 
 export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
-  const held = heldBack(state, event);
+  const held = meantForAnother(state, event) ?? heldBack(state, event);
   if (held) return held;
   switch (event.kind) {
     case 'release-created':
@@ -83,6 +84,14 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
     default:
       return assertNever(event);
   }
+}
+
+/** Whoever looked at one rollout and asks while another has begun does not know what he would do. */
+function meantForAnother(state: State, { onlyRollout }: VerbEvent): Refusal | undefined {
+  const present = state.rollout?.number;
+  if (onlyRollout === undefined || onlyRollout === present) return undefined;
+  const text = `it was meant for rollout ${onlyRollout}; the present one is ${present ?? 'none'}`;
+  return refused('refused', text, 'see `crossfade status`');
 }
 
 /** Nothing can be held or moved yet: no traffic is on it. */
