@@ -129,7 +129,7 @@ export class Story {
         latency: { max: 0.05, minUnits: 50, overMs: 5000 },
         unavailableMs: 30_000,
       }),
-      freezesAt: () => [],
+      ordersAt: () => [],
       giveUp: () => assert(false, 'the simulated journal never fails: it dies'),
       log: (event, fields) =>
         void this.#events.push(

@@ -5,6 +5,7 @@ import { suites } from './api/suites.ts';
 import { workloadRule } from './api/workloads.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
 import { isNetwork } from './networks.ts';
+import { actions, severities, signals } from './rollout/policy.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -131,6 +132,31 @@ export type BackupTarget = z.infer<typeof backupTarget>;
 
 const external = z.strictObject({ url: z.url().optional(), command: z.string().optional() });
 
+/** A row of the decision matrix: the first that fits counts, before the rows that are there by default. */
+const policyRow = z.strictObject({
+  name: z.string().min(1).max(60),
+  severity: z.enum(severities),
+  when: z.strictObject({
+    signal: z.enum(signals),
+    state: z.enum(['breach', 'suspect']).default('breach'),
+    /** Only above this share. */
+    over: share.optional(),
+  }),
+  /** At once. */
+  act: z.enum(actions).default('notify'),
+  acknowledge: duration,
+  /** When nobody has acknowledged by then. */
+  otherwise: z.enum(actions).default('notify'),
+});
+
+/** Told so long after the alert, unless somebody has acknowledged it, by channels of `notify`. */
+const contact = (after: string) =>
+  z.strictObject({
+    name: z.string().min(1).max(100),
+    after: duration.prefault(after),
+    channels: z.array(z.string()).max(10).default([]),
+  });
+
 const limits = { max: share.prefault('5%'), minUnits: z.int().min(1).default(50) };
 
 export const configShape = z.strictObject({
@@ -222,6 +248,23 @@ export const configShape = z.strictObject({
         .strictObject({ over: duration.prefault('5s'), warn: duration.prefault('3s'), ...limits })
         .prefault({}),
       unavailable: duration.prefault('30s'),
+      /** Answers with 401 or 403; below twice the stable side's share it is no breach. */
+      authentication: z
+        .strictObject({ max: share.prefault('20%'), minUnits: z.int().min(1).optional() })
+        .prefault({}),
+      /** Voice sessions that met a failure, as clients say. */
+      transcription: z
+        .strictObject({ max: share.prefault('10%'), minUnits: z.int().min(1).default(10) })
+        .prefault({}),
+    })
+    .prefault({}),
+  /** The decision matrix; `crossfade policy` shows what is in force. */
+  policy: z.array(policyRow).max(50).default([]),
+  contacts: z
+    .strictObject({
+      primary: contact('0s').optional(),
+      secondary: contact('5m').optional(),
+      escalation: contact('15m').optional(),
     })
     .prefault({}),
   freezes: z.array(freezeWindow).default([]),

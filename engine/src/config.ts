@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { configShape, type speechEndpoint } from './config-schema.ts';
 import { CrossfadeError, errorText } from './errors.ts';
 import type { GuardConfig } from './guard/evidence.ts';
+import { mergedRows, type Policy } from './rollout/policy.ts';
 
 export type Config = z.infer<typeof configShape>;
 export type SpeechEndpoint = z.infer<typeof speechEndpoint>;
@@ -19,10 +20,31 @@ export function controlOrigin({ listen }: Config): string {
 
 /** The limits of the guards, as a rollout seals them when it begins. */
 export function guardLimits(config: Config): GuardConfig {
-  const { errors, latency, unavailable } = config.guards;
+  const { errors, latency, unavailable, authentication, transcription } = config.guards;
   const { max, minUnits, over, warn } = latency;
   const slow = warn < over ? { warnMs: warn } : {};
-  return { errors, latency: { max, minUnits, overMs: over, ...slow }, unavailableMs: unavailable };
+  return {
+    ...{ errors, transcription },
+    authentication: { max: authentication.max, minUnits: authentication.minUnits ?? errors.minUnits },
+    latency: { max, minUnits, overMs: over, ...slow },
+    unavailableMs: unavailable,
+  };
+}
+
+/** The decision matrix and whom it tells, in the order of their delays. */
+export function policyOf({ policy, contacts, guards }: Config): Policy {
+  const own = policy.map(({ when, acknowledge, ...row }) => {
+    const { signal, state, over } = when;
+    return { ...row, signal, state, acknowledgeMs: acknowledge, ...(over !== undefined && { over }) };
+  });
+  const people = [contacts.primary, contacts.secondary, contacts.escalation].flatMap((each) =>
+    each ? [{ name: each.name, afterMs: each.after, channels: each.channels }] : [],
+  );
+  return {
+    rows: mergedRows(own),
+    contacts: people.toSorted((a, b) => a.afterMs - b.afterMs),
+    unavailableMs: guards.unavailable,
+  };
 }
 
 /** JSON Schema of crossfade.yaml, for editors. */
@@ -97,7 +119,15 @@ function crossChecks(config: Config): Mistake[] {
   if (config.app.driver === 'external' && !config.app.external?.url && !config.app.external?.command) {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
-  return [...found, ...networkChecks(config)];
+  return [...found, ...nameChecks(config), ...networkChecks(config)];
+}
+
+function nameChecks({ policy }: Config): Mistake[] {
+  return policy.flatMap(({ name }, index) =>
+    policy.findIndex((each) => each.name === name) < index
+      ? [{ path: ['policy', index, 'name'], text: `"${name}" is there twice` }]
+      : [],
+  );
 }
 
 /** Whoever reaches another address than loopback could read tokens on their way: so only with TLS. */

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { CrossfadeError, errorText, isErrorCode } from '../errors.ts';
 import type { Http } from '../host.ts';
+import { policyView, type PolicyView } from './alerts.ts';
 import { auditCheck, auditPage, type AuditCheck, type AuditPage } from './audit.ts';
 import {
   errorAnswer,
@@ -51,6 +52,7 @@ export type VerbName =
   | 'retry'
   | 'rollback'
   | 'route'
+  | 'ack'
   | 'approve'
   | 'freeze'
   | 'unfreeze'
@@ -74,6 +76,11 @@ export class ControlClient {
 
   async status(): Promise<StatusView> {
     return statusView.parse(await this.#call('GET', '/v1/status'));
+  }
+
+  /** The decision matrix and its alerts. */
+  async policy(): Promise<PolicyView> {
+    return policyView.parse(await this.#call('GET', '/v1/policy'));
   }
 
   /** What stands behind a go-live. */

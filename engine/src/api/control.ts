@@ -1,6 +1,7 @@
 // What the CLI, CI and pages say to the controller, and what it answers: one schema for both sides. The
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
+import { alertView } from './alerts.ts';
 import { checkedLine } from './readiness.ts';
 import { restoration } from './releases.ts';
 
@@ -257,6 +258,8 @@ export const statusView = z.object({
     .array(z.object({ id: z.string(), reason: z.string(), actor: z.string(), until: z.number() }))
     .optional(),
   lock: z.object({ fence: z.int(), holder: z.string(), reason: z.string(), until: z.number() }).optional(),
+  /** Those that have not ended, the gravest first. */
+  alerts: z.array(alertView).optional(),
   /** Releases whose deploy waits for the present rollout. */
   queue: z.array(z.string()).optional(),
   healing: z

@@ -6,7 +6,7 @@ import { actions, isAction, mayDo, roles, type Action } from './roles.ts';
 const allowed: Record<string, readonly string[]> = {
   viewer: ['read'],
   operator: [
-    ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback'],
+    ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback', 'ack'],
     ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],

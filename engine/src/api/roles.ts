@@ -25,6 +25,7 @@ const lowestRole = {
   drill: 'operator',
   probe: 'operator',
   signoff: 'approver',
+  ack: 'operator',
   approve: 'approver',
   freeze: 'approver',
   unfreeze: 'approver',

@@ -15,6 +15,7 @@ import { addGoLive } from './golive-commands.ts';
 import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { plan } from './plan.ts';
+import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
 import { addProject } from './project-commands.ts';
 import { renderError } from './render.ts';
@@ -238,6 +239,11 @@ function addViews(program: Command, done: Done): void {
     .option('--json', 'print JSON')
     .addHelpText('after', examples(['status', 'status --watch', 'status --json']))
     .action(async (_options, command: Command) => done(await status(all(command))));
+  program
+    .command('policy')
+    .description('the decision matrix: what is done about what, how soon, and who is told')
+    .option('--json', 'print JSON')
+    .action(async (_options, command: Command) => done(await policy(all(command))));
   withDeployOptions(program.command('plan [way] [percent]'))
     .description('what a deploy would do now')
     .option('--json', 'print JSON')

@@ -34,6 +34,13 @@ export function addGates(program: Command, done: (code: ExitCode) => void, add: 
       const options = command.optsWithGlobals<ForwardOptions>();
       done(await runVerb('approve', { reason, ...forwardOf(options) }, options, false));
     });
+  add
+    .run(program.command('ack [alert] [reason]'))
+    .description('say that an alert is yours: its deadline then does nothing by itself')
+    .addHelpText('after', '\nExamples:\n  crossfade ack\n  crossfade ack a3 "looking at it"\n')
+    .action(async (alert: string | undefined, reason: string | undefined, _options, command: Command) =>
+      done(await runVerb('ack', { alert, reason }, command.optsWithGlobals<VerbOptions>(), false)),
+    );
   for (const [name, length, description] of timed) {
     add
       .run(program.command(`${name} <reason>`))

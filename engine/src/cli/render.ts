@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
 import type { Restoration } from '../api/releases.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
+import { alertText } from './alert-text.ts';
 
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
@@ -56,6 +57,7 @@ export function renderStatus(status: StatusView): string {
   lines.push('', `gateway ${status.gateway}`, ...gateLines(status));
   for (const each of status.overrides)
     lines.push(pc.yellow(`override ${each.kind} to ${each.environment}: ${each.reason}`));
+  for (const each of status.alerts ?? []) lines.push(...alertText(each).map((line) => pc.yellow(line)));
   for (const each of status.warnings) lines.push(pc.yellow(`warning ${each}`));
   if (status.rollout) lines.push('', ...rolloutLines(status.rollout));
   return lines.join('\n');

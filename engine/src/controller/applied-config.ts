@@ -17,6 +17,8 @@ const effects: Readonly<Record<string, Effect>> = {
   listen: 'restart',
   'listen.names': 'live',
   freezes: 'live',
+  policy: 'live',
+  contacts: 'live',
   retention: 'live',
   source: 'live',
   destinations: 'live',

@@ -6,21 +6,20 @@ import { assert } from '../assert.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { pause, type Clock, type Host } from '../host.ts';
 import { decide, type Decision, type Refusal } from '../rollout/decide.ts';
-import type { Event } from '../rollout/events.ts';
+import type { Event, ResultEvent } from '../rollout/events.ts';
 import type { GatewayState } from '../api/route-table.ts';
 import { outstanding } from '../rollout/outstanding.ts';
 import { isVerb } from '../rollout/verbs.ts';
 import { initialState, type State } from '../rollout/rollout.ts';
 import { perform, type EffectWorld } from './effects.ts';
 import { EffectRunner } from './effect-runner.ts';
-import type { Freeze } from '../rollout/gates.ts';
 import type { Journal } from './journal.ts';
 import { publicStatus } from './public-status.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { Watch, type WatchWorld } from './watch.ts';
 
 export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity' | 'systemNow'> &
-  Pick<WatchWorld, 'guardConfig'>;
+  Pick<WatchWorld, 'guardConfig' | 'askProbe'>;
 
 export type ControllerOptions = ControllerParts & {
   readonly service: string;
@@ -28,8 +27,8 @@ export type ControllerOptions = ControllerParts & {
   /** Called when the journal failed: nobody knows what is durable, so this process must end. */
   readonly giveUp: () => void;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
-  /** The freezes of the configuration that are in force at a wall time (ms). */
-  readonly freezesAt: (at: number) => readonly Freeze[];
+  /** What the configuration orders at a wall time (ms) and the state has not heard of. */
+  readonly ordersAt: (state: State, at: number) => readonly ResultEvent[];
   /** Hears what the gateway measured, after the guards. */
   readonly observe?: Watch['observe'];
 };
@@ -75,7 +74,8 @@ export class Controller {
       (effect, signal) => perform(world, effect, signal),
       (failure) => options.log('effect-failed', failure),
     );
-    this.#watch = new Watch({ ...world, guardConfig: options.guardConfig });
+    const { guardConfig, askProbe } = options;
+    this.#watch = new Watch({ ...world, guardConfig, ...(askProbe && { askProbe }) });
   }
 
   /** Replays the journal; performs nothing yet. */
@@ -118,7 +118,7 @@ export class Controller {
     void this.#watch.run(this.#stopping.signal);
     void this.#followSamples();
     void this.#repeat(() => this.#publishStatus(), 5_000, 'status-not-published');
-    void this.#repeat(() => this.noteFreezes(), 1_000, 'freezes-not-read');
+    void this.#repeat(() => this.takeOrders(), 1_000, 'orders-not-taken');
   }
 
   /** Stops deciding; what runs goes on running. */
@@ -166,13 +166,9 @@ export class Controller {
     return decision;
   }
 
-  /** Takes up what the calendar of the configuration has frozen since it was looked at last. */
-  async noteFreezes(): Promise<void> {
-    const at = this.#host.clock.now();
-    for (const freeze of this.#options.freezesAt(at)) {
-      if (this.#state.freezes.some((each) => each.id === freeze.id)) continue;
-      await this.submit({ kind: 'freeze-began', freeze, at });
-    }
+  /** Takes up what the configuration orders since it was looked at last. */
+  async takeOrders(): Promise<void> {
+    for (const event of this.#options.ordersAt(this.#state, this.#host.clock.now())) await this.submit(event);
   }
 
   subscribe(listener: (published: Published) => void): () => void {

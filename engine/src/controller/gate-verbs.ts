@@ -1,5 +1,6 @@
 // The verbs around who may move a release forward (approve, freeze, lock), and whether Crossfade heals by
 // itself.
+import type { AckRequest } from '../api/alerts.ts';
 import type {
   HealingRequest,
   PlainRequest,
@@ -16,6 +17,16 @@ export function approve(world: VerbWorld, request: PlainRequest, actor: string):
     world,
     { kind: 'approve-requested', reason, ...forward(world, request, actor) },
     ['let the step go on that waits for it'],
+    request.dryRun,
+  );
+}
+
+export function ack(world: VerbWorld, request: AckRequest, actor: string): Promise<VerbAnswer> {
+  const { alert, reason = '' } = request;
+  return simple(
+    world,
+    { kind: 'ack-requested', reason, ...(alert !== undefined && { alert }), ...stamp(world, actor) },
+    [`${alert ?? 'every open alert'} is yours: nothing is done by itself at its deadline`],
     request.dryRun,
   );
 }

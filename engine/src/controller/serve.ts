@@ -23,9 +23,10 @@ import { Workloads } from './access/workloads.ts';
 import { AppliedConfig } from './applied-config.ts';
 import { CertificateWatch, readPair } from './certificate.ts';
 import { Controller } from './controller.ts';
+import { doubtProbe } from './doubt-probe.ts';
 import { planOf } from './effects.ts';
-import { windowsAt } from './freeze-windows.ts';
 import { GatewayLink } from './gateway-link.ts';
+import { goalEveryMs, goalWatch } from './goal-watch.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
@@ -36,6 +37,7 @@ import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { holdFolder, openStateFile } from './state-file.ts';
 import { repeat } from './repeat.ts';
+import { standingOrders } from './standing-orders.ts';
 import { freeSocket, gatewayKeyOf } from './state-folder.ts';
 import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
@@ -47,7 +49,8 @@ export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
   const { controller, applied, journal, audit, hold } = parts;
   const housekeeping = housekeepingOf(parts);
-  const app = controlApp(serverWorld(folder, parts, housekeeping));
+  const world = serverWorld(folder, parts, housekeeping);
+  const app = controlApp(world);
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
@@ -56,6 +59,7 @@ export async function serveController(folder: string): Promise<void> {
     repeat(() => housekeeping.look(), 30_000),
     repeat(() => usage.flush(), 30_000),
     repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
+    repeat(goalWatch(world), goalEveryMs),
   ];
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
@@ -143,6 +147,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf(releaseOf(controller.state, id)!, sealed.open(releaseOf(controller.state, id)!), {
       CROSSFADE_PLAN: planUrl,
     });
+  const canCall = (): boolean => applied.current.validate.speech !== undefined;
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
@@ -155,7 +160,8 @@ async function assemble(folder: string): Promise<Parts> {
     specOf: specFor,
     secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(applied.current),
-    freezesAt: (at) => windowsAt(applied.current.freezes, at),
+    askProbe: doubtProbe({ host, folder, canCall, log: logTo }),
+    ordersAt: (state, at) => standingOrders(applied.current, state, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
     observe: (frame) => {
@@ -166,22 +172,8 @@ async function assemble(folder: string): Promise<Parts> {
   const metrics = new Metrics(controller.state);
   controller.subscribe(() => metrics.note(controller.state));
   return {
-    ...{
-      usage,
-      metrics,
-      host,
-      applied,
-      stateFolder,
-      journal,
-      tokens,
-      workloads,
-      audit,
-      gateway,
-      drivers,
-      sealed,
-      controller,
-    },
-    hold,
+    ...{ usage, metrics, host, applied, stateFolder, journal, tokens },
+    ...{ workloads, audit, gateway, drivers, sealed, controller, hold },
   };
 }
 

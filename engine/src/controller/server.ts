@@ -19,6 +19,7 @@ import {
   logRequest,
   type VerbAnswer,
 } from '../api/control.ts';
+import { ackRequest } from '../api/alerts.ts';
 import { actorText, type AuditCheck } from '../api/audit.ts';
 import { mayDo, type Action } from '../api/roles.ts';
 import { days } from '../api/kpi.ts';
@@ -40,11 +41,12 @@ import { body } from './access/request-body.ts';
 import { redacted } from './access/redact.ts';
 import type { Tokens } from './access/tokens.ts';
 import { addStream, type StreamWorld } from './event-stream.ts';
+import { policyViewOf } from './alert-views.ts';
 import { artifactPath, receiveArtifact } from './artifact-route.ts';
 import { apply, type ApplyWorld } from './apply-route.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { adopt } from './adoption.ts';
-import { approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
+import { ack, approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
 import { logFiles } from './log-view.ts';
 import {
   abort,
@@ -182,6 +184,7 @@ function addViews(world: ServerWorld, app: App): void {
   const windowOf = (context: Context): number => days.parse(context.req.query('days'));
   app.get('/v1/kpi', async (context) => context.json(await kpiViewOf(world, windowOf(context))));
   app.get('/v1/usage', async (context) => context.json(await usageViewOf(world, windowOf(context))));
+  app.get('/v1/policy', (context) => context.json(policyViewOf(world.controller.state)));
   app.get('/v1/probe-keys', (context) => context.json(probeKeysOf(world)));
   app.get('/v1/readiness', (context) => context.json(readinessOf(world)));
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
@@ -213,7 +216,7 @@ function addVerbs(world: ServerWorld, app: App): void {
       const rights = context.get('rights');
       const more = alsoNeeds(request);
       if (more && !mayDo(rights.role, rights.scope, more)) throw notAllowed(rights, more);
-      await world.controller.noteFreezes();
+      await world.controller.takeOrders();
       const before = moment(world);
       context.set('note', { ...asked(request), before });
       const answer = await run(world, request, actorText(rights.actor));
@@ -233,6 +236,7 @@ function addVerbs(world: ServerWorld, app: App): void {
   verb('rollback', rollbackRequest, rollback);
   verb('route', routeRequest, useRoute);
   verb('adopt', adoptRequest, adopt);
+  verb('ack', ackRequest, ack);
   verb('approve', plainRequest, approve);
   verb('freeze', timedRequest, freeze);
   verb('unfreeze', unfreezeRequest, unfreeze);
@@ -246,11 +250,22 @@ function addVerbs(world: ServerWorld, app: App): void {
 
 /** What the audit says about a verb: where to, and why. */
 function asked(request: unknown): { target?: string; reason?: string } {
-  const { way, percent, release, ref, to, route, line, person, full, reason } = request as Record<
+  const { way, percent, release, ref, to, route, line, person, alert, full, reason } = request as Record<
     string,
     unknown
   >;
-  const parts = [way, percent, release, ref, to, route, line, person, full === true ? 'full' : undefined];
+  const parts = [
+    way,
+    percent,
+    release,
+    ref,
+    to,
+    route,
+    line,
+    person,
+    alert,
+    full === true ? 'full' : undefined,
+  ];
   const target = parts.filter((each) => typeof each === 'string' || typeof each === 'number').join(' ');
   return { ...(target !== '' && { target }), ...(typeof reason === 'string' && reason !== '' && { reason }) };
 }

@@ -21,6 +21,7 @@ import {
   type State,
 } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
+import { openAlerts } from './alert-views.ts';
 
 export type ViewParts = {
   readonly pid: number;
@@ -59,6 +60,7 @@ export function statusOf(parts: ViewParts): StatusView {
     warnings: [...(parts.warnings ?? [])],
     position,
     ...gatesOf(state, at),
+    alerts: openAlerts(state),
     healing: { isOff: state.healing.isOff, acts: [...state.healing.acts] },
   };
 }
@@ -251,6 +253,8 @@ function eventText(event: Event): string {
       return event.person === undefined
         ? `${event.line} is unsigned again${actor}`
         : `${event.line} signed by ${event.person}${event.text && `: ${event.text}`}${actor}`;
+    case 'ack-requested':
+      return `${event.alert ?? 'every open alert'}${event.reason && `: ${event.reason}`}${actor}`;
     case 'approve-requested':
       return `${event.reason || 'approved'}${actor}`;
     case 'freeze-began':

@@ -12,6 +12,7 @@ import {
   observe,
   observeProbes,
   observeSynthetic,
+  observeVoice,
   openGuards,
   type GuardStates,
 } from '../guard/judge.ts';
@@ -37,6 +38,8 @@ export type WatchWorld = {
   readonly submit: (event: ResultEvent) => Promise<unknown>;
   readonly driverOf: (release: string) => EnvironmentDriver;
   readonly specOf: (release: string) => ReleaseSpec;
+  /** Asks for a synthetic call: only clients say that something is wrong. */
+  readonly askProbe?: () => void;
 };
 
 const judgeEveryMs = 200;
@@ -85,11 +88,15 @@ export class Watch {
       const arm = armNameOf(this.#world.state(), sample.environment);
       // A late answer of a release that has left is no evidence on the one that came.
       const isPresent = this.#world.state().environments[sample.environment].release === sample.release;
-      if (arm === undefined || !isPresent || sample.requests === 0) continue;
-      const { requests, units, failedUnits, latenciesMs } = sample;
-      const failed = Object.values(sample.errors).reduce((sum, each) => sum + each, 0);
+      if (arm === undefined || !isPresent) continue;
       const t = this.#world.host.clock.now();
-      this.#guards = observe(this.#guards, { t, arm, requests, failed, units, failedUnits, latenciesMs });
+      const { started, failed: broken, active } = sample.sessions;
+      this.#guards = observeVoice(this.#guards, { t, arm, started, failed: broken, active });
+      if (sample.requests === 0) continue;
+      const { requests, units, failedUnits, latenciesMs, unauthorised } = sample;
+      const failed = Object.values(sample.errors).reduce((sum, each) => sum + each, 0);
+      const seen = { t, arm, requests, failed, unauthorised, units, failedUnits, latenciesMs };
+      this.#guards = observe(this.#guards, seen);
     }
   }
 
@@ -123,6 +130,7 @@ export class Watch {
     const at = this.#world.host.clock.now();
     const verdict = judge(this.#guards, at);
     this.#verdict = verdict;
+    if (verdict.kind === 'hold') this.#world.askProbe?.();
     if (!isNews(rollout, verdict, at)) return;
     const { kind, text, evidence } = verdict;
     await this.#world.submit({ kind: 'guards-judged', verdict: kind, text, evidence, at });
@@ -137,7 +145,8 @@ export class Watch {
     if (step === this.#step) return;
     const isSameRollout = step.split('/')[0] === this.#step.split('/')[0];
     const limits = rollout?.guardLimits ?? this.#world.guardConfig();
-    this.#guards = isSameRollout ? beginStep(this.#guards) : openGuards(limits);
+    const t = this.#world.host.clock.now();
+    this.#guards = isSameRollout ? beginStep(this.#guards, t) : openGuards(limits, this.#guards, t);
     this.#step = step;
   }
 

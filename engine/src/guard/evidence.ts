@@ -14,6 +14,10 @@ export type GuardConfig = {
     readonly warnMs?: number;
   };
   readonly unavailableMs: number;
+  /** Answers with 401 or 403. Absent in older rollouts, as is the next. */
+  readonly authentication?: { readonly max: number; readonly minUnits: number };
+  /** Voice sessions that met a failure. */
+  readonly transcription?: { readonly max: number; readonly minUnits: number };
 };
 
 /**
@@ -25,6 +29,8 @@ export type Observation = {
   readonly arm: ArmName;
   readonly requests: number;
   readonly failed: number;
+  /** Answered with 401 or 403. */
+  readonly unauthorised?: number;
   /** Hashed cohort keys that asked, and those that met an error. */
   readonly units: readonly string[];
   readonly failedUnits: readonly string[];
@@ -54,6 +60,8 @@ export type Evidence = {
   /** Failed share of each arm, 0–1; undefined without requests. */
   readonly shares?: { readonly candidate: number; readonly stable?: number };
   readonly needMore?: { readonly units: number };
+  /** Nobody but clients says so: alone it holds, and never rolls back. */
+  readonly isClientOnly?: true;
 };
 
 export type VerdictKind = 'continue' | 'hold' | 'regress' | 'environment' | 'promote-safe';

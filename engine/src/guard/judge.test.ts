@@ -2,7 +2,16 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ArmName, Observation } from './evidence.ts';
-import { beginStep, judge, observe, observeProbes, openGuards, type GuardStates } from './judge.ts';
+import {
+  beginStep,
+  judge,
+  observe,
+  observeProbes,
+  observeSynthetic,
+  observeVoice,
+  openGuards,
+  type GuardStates,
+} from './judge.ts';
 
 const config = {
   errors: { max: 0.05, minUnits: 50 },
@@ -98,7 +107,7 @@ test('failures that are old no longer hide in the average of a long step, and a 
   assert.equal(judge(states, 600_000).kind, 'continue');
   for (let t = 601_000; t <= 606_000; t += 1000) states = observe(states, traffic('candidate', t, 60, 60));
   assert.equal(judge(states, 606_000).kind, 'regress');
-  assert.equal(evidenceOf(beginStep(states), 606_000, 'errors').state, 'unknown');
+  assert.equal(evidenceOf(beginStep(states, 0), 606_000, 'errors').state, 'unknown');
 });
 
 test('where stable is the broken side the verdict names the way forward', () => {
@@ -122,4 +131,54 @@ test('slow and not yet too slow is suspect over enough users, and never a reason
   assert.equal(judge(states, 1000).kind, 'continue');
   const few = observe(healthy(openGuards(warning), 1000), { ...slow, units: slow.units.slice(0, 4) });
   assert.equal(evidenceOf(few, 1000, 'slow').state, 'unknown');
+});
+
+const voiced = {
+  ...config,
+  authentication: { max: 0.2, minUnits: 50 },
+  transcription: { max: 0.1, minUnits: 10 },
+};
+
+function refused(arm: ArmName, units: number, unauthorised: number): Observation {
+  return { ...traffic(arm, 1000, units, 0), unauthorised };
+}
+
+test('a candidate that refuses a third of its requests regresses, unless the stable side always did', () => {
+  const alone = [refused('stable', 500, 0), refused('candidate', 60, 20)].reduce(
+    observe,
+    healthy(openGuards(voiced), 1000),
+  );
+  assert.deepEqual([judge(alone, 1000).kind, judge(alone, 1000).drivers], ['regress', ['authentication']]);
+  const always = [refused('stable', 500, 160), refused('candidate', 60, 20)].reduce(
+    observe,
+    healthy(openGuards(voiced), 1000),
+  );
+  assert.equal(evidenceOf(always, 1000, 'authentication').state, 'clear');
+});
+
+test('what the stable side answered before it had no more traffic is what is usual', () => {
+  const before = observe(openGuards(voiced), refused('stable', 500, 160));
+  const opened = openGuards(voiced, before, 1000);
+  const full = observe(healthy(beginStep(opened, 1000), 1000), refused('candidate', 60, 20));
+  assert.equal(evidenceOf(full, 1000, 'authentication').state, 'clear');
+  const unknown = observe(healthy(openGuards(voiced), 1000), refused('candidate', 60, 20));
+  assert.equal(judge(unknown, 1000).kind, 'regress', 'with nothing to compare, the limit acts alone');
+});
+
+test('voice sessions that fail hold a release, and leave it when something measured agrees', () => {
+  const sessions = (arm: ArmName, started: number, failed: number) =>
+    ({ t: 1000, arm, started, failed, active: started }) as const;
+  const good = observe(healthy(openGuards(voiced), 1000), traffic('candidate', 1000, 60, 0));
+  assert.equal(evidenceOf(good, 1000, 'transcription'), undefined, 'an app without voice waits for none');
+  const held = [sessions('stable', 30, 0), sessions('candidate', 12, 4)].reduce(observeVoice, good);
+  assert.equal(judge(held, 1000).kind, 'hold');
+  assert.match(judge(held, 1000).text, /only clients say so.*4 of 12 voice sessions met a failure/);
+  const call = { t: 1000, arm: 'candidate', isPass: false, text: 'no conversation' } as const;
+  assert.equal(judge(observeSynthetic(held, call), 1000).kind, 'regress', 'a synthetic call heard it too');
+  const few = observeVoice(good, sessions('candidate', 2, 0));
+  assert.equal(evidenceOf(few, 1000, 'transcription').state, 'clear');
+  assert.equal(
+    evidenceOf(observeVoice(few, sessions('candidate', 0, 1)), 1000, 'transcription').state,
+    'suspect',
+  );
 });

@@ -10,7 +10,20 @@ import {
   type CallObservation,
   type SyntheticGuardState,
 } from './synthetic-guard.ts';
-import { observeShare, openShareGuard, shareEvidence, type ShareGuardState } from './share-guard.ts';
+import {
+  observeShare,
+  openShareGuard,
+  reopenShareGuard,
+  shareEvidence,
+  type ShareGuardState,
+} from './share-guard.ts';
+import {
+  observeSessions,
+  openTranscriptionGuard,
+  transcriptionEvidence,
+  type SessionObservation,
+  type TranscriptionGuardState,
+} from './transcription-guard.ts';
 
 /** The states of all guards of one step: plain JSON, the same bits for the same observations. */
 export type GuardStates = {
@@ -19,10 +32,14 @@ export type GuardStates = {
   readonly slow?: ShareGuardState;
   readonly health: HealthGuardState;
   readonly synthetic: SyntheticGuardState;
+  readonly authentication?: ShareGuardState;
+  readonly transcription?: TranscriptionGuardState;
 };
 
-export function openGuards(config: GuardConfig): GuardStates {
+/** `before`: the guards of what went on until now, for what is usual. */
+export function openGuards(config: GuardConfig, before?: GuardStates, t = 0): GuardStates {
   const { max, minUnits, overMs, warnMs } = config.latency;
+  const { authentication, transcription } = config;
   return {
     errors: openShareGuard({ name: 'errors', ...config.errors }),
     latency: openShareGuard({ name: 'latency', max, minUnits, overMs }),
@@ -31,7 +48,19 @@ export function openGuards(config: GuardConfig): GuardStates {
     }),
     health: openHealthGuard({ unavailableMs: config.unavailableMs }),
     synthetic: {},
+    ...(authentication && { authentication: authenticationGuard(authentication, before, t) }),
+    ...(transcription && { transcription: openTranscriptionGuard(transcription) }),
   };
+}
+
+function authenticationGuard(
+  limits: NonNullable<GuardConfig['authentication']>,
+  before: GuardStates | undefined,
+  t: number,
+): ShareGuardState {
+  const config = { name: 'authentication', isRelative: true, ...limits } as const;
+  const known = before?.authentication && reopenShareGuard(before.authentication, t);
+  return { ...openShareGuard(config), ...(known?.usual !== undefined && { usual: known.usual }) };
 }
 
 export function observe(states: GuardStates, o: Observation): GuardStates {
@@ -40,7 +69,13 @@ export function observe(states: GuardStates, o: Observation): GuardStates {
     errors: observeShare(states.errors, o),
     latency: observeShare(states.latency, o),
     ...(states.slow && { slow: observeShare(states.slow, o) }),
+    ...(states.authentication && { authentication: observeShare(states.authentication, o) }),
   };
+}
+
+export function observeVoice(states: GuardStates, o: SessionObservation): GuardStates {
+  const { transcription } = states;
+  return transcription ? { ...states, transcription: observeSessions(transcription, o) } : states;
 }
 
 export function observeProbes(states: GuardStates, o: HealthObservation): GuardStates {
@@ -52,13 +87,15 @@ export function observeSynthetic(states: GuardStates, o: CallObservation): Guard
 }
 
 /** A new step counts from zero; how long an arm has been down is a fact that outlives the step. */
-export function beginStep(states: GuardStates): GuardStates {
+export function beginStep(states: GuardStates, t: number): GuardStates {
   return {
     ...states,
     synthetic: {},
     errors: openShareGuard(states.errors.config),
     latency: openShareGuard(states.latency.config),
     ...(states.slow && { slow: openShareGuard(states.slow.config) }),
+    ...(states.authentication && { authentication: reopenShareGuard(states.authentication, t) }),
+    ...(states.transcription && { transcription: openTranscriptionGuard(states.transcription.config) }),
   };
 }
 
@@ -69,17 +106,26 @@ export function judge(states: GuardStates, t: number): Verdict {
     shareEvidence(states.latency, t),
     ...(states.slow ? [shareEvidence(states.slow, t)] : []),
     ...healthEvidence(states.health, t),
+    ...(states.authentication ? [shareEvidence(states.authentication, t)] : []),
     ...syntheticEvidence(states.synthetic, t),
+    ...(states.transcription ? transcriptionEvidence(states.transcription, t) : []),
   ];
   const breached = evidence.filter((each) => each.state === 'breach');
   const shared = breached.filter(isSharedCause);
   const own = breached.filter((each) => !shared.includes(each));
-  if (own.length > 0) return verdict('regress', own, evidence);
+  const alone = own.filter((each) => each.isClientOnly && !hasSecondSignal(evidence));
+  if (own.length > alone.length) return verdict('regress', own, evidence);
   if (shared.length > 0) return verdict('environment', shared, evidence);
+  if (alone.length > 0) return verdict('hold', alone, evidence);
   const suspects = evidence.filter((each) => each.state === 'suspect');
   if (suspects.length > 0) return verdict('continue', suspects, evidence);
   const unknown = evidence.filter((each) => each.state === 'unknown');
   return verdict('continue', unknown, evidence);
+}
+
+/** What only clients say needs something that was measured on the same side to agree. */
+function hasSecondSignal(evidence: readonly Evidence[]): boolean {
+  return evidence.some((each) => !each.isClientOnly && (each.state === 'breach' || each.state === 'suspect'));
 }
 
 function isSharedCause(evidence: Evidence): boolean {
@@ -89,6 +135,11 @@ function isSharedCause(evidence: Evidence): boolean {
   return shares.candidate < 2 * shares.stable;
 }
 
+const prefixes: Partial<Record<Verdict['kind'], string>> = {
+  environment: 'both arms are bad, so the release is not the cause: ',
+  hold: 'only clients say so, and nothing that is measured agrees yet: ',
+};
+
 function verdict(
   kind: Verdict['kind'],
   because: readonly Evidence[],
@@ -96,8 +147,7 @@ function verdict(
 ): Verdict {
   const drivers = because.map((each) => each.guard);
   const reasons = because.map((each) => `${each.guard}: ${each.text}`).join('; ');
-  const prefix = kind === 'environment' ? 'both arms are bad, so the release is not the cause: ' : '';
-  const text = `${prefix}${reasons || 'all guards are clear'}${wayForward(evidence)}`;
+  const text = `${prefixes[kind] ?? ''}${reasons || 'all guards are clear'}${wayForward(evidence)}`;
   return { kind, drivers, evidence, text };
 }
 

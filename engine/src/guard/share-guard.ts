@@ -4,7 +4,7 @@ import type { Evidence, EvidenceState, Observation } from './evidence.ts';
 import { addTo, emptyTally, failedShare, type Counted, type Tally } from './tally.ts';
 
 export type ShareGuardConfig = {
-  readonly name: 'errors' | 'latency' | 'slow';
+  readonly name: 'errors' | 'latency' | 'slow' | 'authentication';
   /** Largest share that is fine, 0–1. */
   readonly max: number;
   readonly minUnits: number;
@@ -12,12 +12,16 @@ export type ShareGuardConfig = {
   readonly overMs?: number;
   /** What is over the limit is suspect, never a breach. */
   readonly isAdvisory?: boolean;
+  /** Over the limit is fine below twice the stable side's share: some apps answer much so at all times. */
+  readonly isRelative?: boolean;
 };
 
 export type ShareGuardState = {
   readonly config: ShareGuardConfig;
   readonly candidate: Tally;
   readonly stable: Tally;
+  /** Share of the stable side before it had no more traffic of its own, 0–1. */
+  readonly usual?: number;
 };
 
 const staleMs = 5_000;
@@ -25,6 +29,14 @@ const enoughFailingUnits = 5;
 
 export function openShareGuard(config: ShareGuardConfig): ShareGuardState {
   return { config, candidate: emptyTally, stable: emptyTally };
+}
+
+/** Counts from zero; what was usual on the stable side is remembered. */
+export function reopenShareGuard(state: ShareGuardState, t: number): ShareGuardState {
+  const { config, stable } = state;
+  const seen = stable.unitCount >= config.minUnits ? failedShare(stable, t) : undefined;
+  const usual = seen ?? state.usual;
+  return { ...openShareGuard(config), ...(usual !== undefined && { usual }) };
 }
 
 export function observeShare(state: ShareGuardState, o: Observation): ShareGuardState {
@@ -37,6 +49,11 @@ export function observeShare(state: ShareGuardState, o: Observation): ShareGuard
 }
 
 function countedBy(config: ShareGuardConfig, o: Observation): Counted {
+  // Whose answers they were is not told: at most one unit each.
+  if (config.name === 'authentication') {
+    const { requests: total, unauthorised: failed = 0, units } = o;
+    return { total, failed, failedUnits: units.slice(0, failed) };
+  }
   if (config.overMs === undefined) return { total: o.requests, failed: o.failed, failedUnits: o.failedUnits };
   const overMs = config.overMs;
   const failed = o.latenciesMs.filter((each) => each > overMs).length;
@@ -47,7 +64,7 @@ function countedBy(config: ShareGuardConfig, o: Observation): Counted {
 /** What the guard says at wall time `t` (ms). */
 export function shareEvidence(state: ShareGuardState, t: number): Evidence {
   const { config, candidate, stable } = state;
-  const own = armState(config, candidate, t);
+  const own = asUsual(state, t) ? 'clear' : armState(config, candidate, t);
   const missing = config.minUnits - candidate.unitCount;
   return {
     guard: config.name,
@@ -59,6 +76,15 @@ export function shareEvidence(state: ShareGuardState, t: number): Evidence {
     ...shares(candidate, stable, t),
     ...(own === 'unknown' && missing > 0 && { needMore: { units: missing } }),
   };
+}
+
+/** As on the stable side, or as it was there. */
+function asUsual({ config, candidate, stable, usual }: ShareGuardState, t: number): boolean {
+  const own = failedShare(candidate, t);
+  const other = failedShare(stable, t) ?? usual;
+  if (!config.isRelative || own === undefined || other === undefined) return false;
+  const isFresh = t - candidate.lastAt <= staleMs && candidate.unitCount >= config.minUnits;
+  return isFresh && own > config.max && own < 2 * other;
 }
 
 function armState(config: ShareGuardConfig, tally: Tally, t: number): EvidenceState {
@@ -85,8 +111,7 @@ function text(
   state: EvidenceState,
   t: number,
 ): string {
-  const what =
-    config.overMs === undefined ? 'requests failed' : `answers took over ${config.overMs / 1000} s`;
+  const what = whatFailed(config);
   if (candidate.total === 0) return `no requests on the candidate yet, needs ${config.minUnits} users`;
   const limit = `limit ${percent(config.max)}`;
   const own = `${candidate.failed} of ${candidate.total} ${what} on the candidate (${limit}, ${userCount(config, candidate)})`;
@@ -95,6 +120,11 @@ function text(
   const stale =
     t - candidate.lastAt > staleMs ? `nothing for ${Math.round((t - candidate.lastAt) / 1000)} s` : undefined;
   return `${own}; ${stale ?? `needs ${config.minUnits} users`}`;
+}
+
+function whatFailed({ name, overMs }: ShareGuardConfig): string {
+  if (name === 'authentication') return 'requests were answered with 401 or 403';
+  return overMs === undefined ? 'requests failed' : `answers took over ${overMs / 1000} s`;
 }
 
 function userCount(config: ShareGuardConfig, tally: Tally): string {

@@ -4,11 +4,12 @@ import { advance } from './advance.ts';
 import { endFreeze, withoutLock } from './gates.ts';
 import { addInstance, promoteRoute } from './healing.ts';
 import { limits, outstanding } from './outstanding.ts';
-import { holdAndAsk, isAllClear } from './guarded.ts';
+import { isAllClear } from './guarded.ts';
+import { alertTimerFired, downTooLong } from './policy-acts.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { preparedPlace } from './table.ts';
 import { finishRollback, startRollback } from './rolling-back.ts';
-import { complete, empty, fail, withPhase } from './transitions.ts';
+import { complete, empty, fail, holdAndAsk, withPhase } from './transitions.ts';
 
 export function timerFired(state: State, event: Result<'timer-fired'>): State {
   if (!outstanding(state).some((each) => each.kind === 'timer' && each.id === event.timer)) return state;
@@ -16,6 +17,8 @@ export function timerFired(state: State, event: Result<'timer-fired'>): State {
   if (name === 'standby') return empty(state, second as 'blue' | 'green', event.at);
   if (name === 'freeze') return endFreeze(state, event.timer.slice('freeze/'.length));
   if (name === 'lock') return withoutLock(state);
+  if (name === 'alert') return alertTimerFired(state, event);
+  if (name === 'down') return downTooLong(state);
   if (name === 'route') return promoteRoute(state, second!, event.at);
   const rollout = unfinished(state);
   return rollout ? deadline(state, rollout, name!, event.at) : state;

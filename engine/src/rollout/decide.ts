@@ -9,6 +9,7 @@ import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
 import { afterResult } from './progress.ts';
 import type { Phase } from './phase.ts';
+import { alerted } from './policy-acts.ts';
 import { environmentNames, unfinished, type State } from './rollout.ts';
 import { isTableConfirmed, tableContent } from './table.ts';
 import { afterVerb, isVerb } from './verbs.ts';
@@ -28,7 +29,8 @@ export function decide(state: State, event: Event): Decision {
     ? afterVerb(state, event)
     : { kind: 'next' as const, state: afterResult(state, event) };
   if (next.kind === 'refused') return next;
-  const settled = clocked(state, settle(state, goOn(next.state, event.at), event.at), event.at);
+  const { at } = event;
+  const settled = clocked(state, settle(state, alerted(state, goOn(next.state, at), at), at), at);
   checkInvariants(settled);
   return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
 }

@@ -5,6 +5,7 @@ import type { EnvironmentName, Override, SessionPolicy } from '../api/route-tabl
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { Freeze } from './gates.ts';
 import type { Hooks } from './hooks.ts';
+import type { Policy } from './policy.ts';
 import type { Release } from './release.ts';
 import type { CheckedLine, SignoffLine } from './signoff.ts';
 import type { InstanceState, Step } from './rollout.ts';
@@ -53,6 +54,8 @@ export type VerbEvent = Request &
         readonly text: string;
       }
     | { readonly kind: 'approve-requested'; readonly reason: string }
+    /** All open alerts without a name. */
+    | { readonly kind: 'ack-requested'; readonly alert?: string; readonly reason: string }
     | { readonly kind: 'freeze-requested'; readonly reason: string; readonly until: number }
     /** All of them without an id. */
     | { readonly kind: 'unfreeze-requested'; readonly id?: string }
@@ -164,6 +167,10 @@ export type ResultEvent = { readonly at: number } & (
       readonly tookMs: number;
     }
   | { readonly kind: 'rollback-told'; readonly rollout: number }
+  /** A KPI of the last day is not what it should be. */
+  | { readonly kind: 'goal-missed'; readonly goal: string; readonly text: string }
+  /** The decision matrix of the configuration is another than the one in force. */
+  | { readonly kind: 'policy-adopted'; readonly policy: Policy }
   | {
       readonly kind: 'instance-condemned';
       readonly environment: EnvironmentName;

@@ -1,10 +1,12 @@
-// What the guards' verdicts do to a rollout. K6: it goes on only when every guard is clear or safe. K10: what
-// cannot be undone is frozen and shown, not rolled back by a machine.
+// What the guards' verdicts do to a rollout. K6: it goes on only when every guard is clear or safe. What a
+// breach leads to is the decision matrix's to say (policy-acts.ts).
 import type { Result } from './events.ts';
+import { guardSignals } from './alerts.ts';
 import { easeOff } from './healing.ts';
-import { releaseOf, unfinished, type Rollout, type State } from './rollout.ts';
-import { startRollback } from './rolling-back.ts';
-import { resumeStep, withPhase, withRollout } from './transitions.ts';
+import { act } from './policy-acts.ts';
+import { actionFor } from './policy.ts';
+import { unfinished, type Rollout, type State } from './rollout.ts';
+import { holdAndAsk, resumeStep, withRollout } from './transitions.ts';
 
 export function judged(state: State, event: Result<'guards-judged'>): State {
   const rollout = unfinished(state);
@@ -25,32 +27,14 @@ export function judged(state: State, event: Result<'guards-judged'>): State {
   return known;
 }
 
+/** The matrix says what is done; where its act finds nothing to do, the rollout waits for a person. */
 function regress(state: State, rollout: Rollout, event: Result<'guards-judged'>): State {
-  if (releaseOf(state, rollout.candidate.release)?.reversible !== false) {
-    return startRollback(state, { trigger: 'guard', reason: event.text, actor: 'crossfade', at: event.at });
-  }
-  return holdAndAsk(
-    state,
-    rollout,
-    `${event.text}; the release is irreversible, so a person decides`,
-    event.at,
-    false,
-  );
-}
-
-export function holdAndAsk(
-  state: State,
-  rollout: Rollout,
-  text: string,
-  at: number,
-  isByGuards: boolean,
-): State {
-  const { phase } = rollout;
-  if (phase.kind !== 'stepping' && phase.kind !== 'baking') return state;
-  const step = phase.kind === 'stepping' ? phase.step : rollout.steps.length - 1;
-  const holdMs = phase.kind === 'stepping' ? phase.holdMs : undefined;
-  const remaining = holdMs === undefined ? {} : { remainingMs: holdMs };
-  return withPhase(state, { kind: 'paused', why: 'hold', text, step, since: at, isByGuards, ...remaining });
+  const breached = guardSignals(state.rollout!).filter((each) => each.state === 'breach');
+  const { text, at } = event;
+  const action = actionFor(state.policy, breached);
+  const done = act(state, action, { trigger: 'guard', text, at });
+  if (action === 'notify' || done.text !== undefined) return done.state;
+  return holdAndAsk(state, rollout, `${text}; ${action} found nothing to do`, at, false);
 }
 
 export function isAllClear(rollout: Rollout): boolean {

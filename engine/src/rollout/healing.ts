@@ -2,6 +2,7 @@
 // give a slow release less weight and then more instances, put a route that fails last for new sessions. Each
 // act is in the journal with its reason and in the list that people see (S7); `healing off` stops all of it.
 import type { Result } from './events.ts';
+import { rowFor } from './policy.ts';
 import {
   environmentWithRole,
   releaseOf,
@@ -80,26 +81,33 @@ export function retired(state: State, event: Result<'instance-retired'>): State 
 }
 
 /** The guard that says a release is slow and not yet broken. */
-function isSlow(rollout: Rollout): boolean {
-  return rollout.guards.evidence.some(
+function slowOf({ guards }: Rollout) {
+  return guards.evidence.find(
     (each) => (each.guard === 'slow' || each.guard === 'latency') && each.state === 'suspect',
   );
 }
 
-/**
- * Slow answers on the candidate: one step less weight first, and the clock stops. Undefined when this is no
- * case for it. The lowest step stays: without traffic nobody could see that it became better.
- */
+/** Slow answers on the candidate get less weight, where the decision matrix does not say otherwise. */
 export function easeOff(state: State, rollout: Rollout, at: number): State | undefined {
+  const slow = slowOf(rollout);
+  if (!slow) return undefined;
+  const row = rowFor(state.policy, { signal: slow.guard, state: 'suspect' });
+  return row && row.act !== 'lower-weight' ? undefined : lowerWeight(state, rollout, slow.text, at);
+}
+
+/**
+ * One step less weight, and the clock stops. Undefined when this is no case for it. The lowest step stays:
+ * without traffic nobody could see that it became better.
+ */
+export function lowerWeight(state: State, rollout: Rollout, why: string, at: number): State | undefined {
   const { phase } = rollout;
-  if (state.healing.isOff || !isSlow(rollout)) return undefined;
+  if (state.healing.isOff) return undefined;
   const isHolding = phase.kind === 'stepping' && phase.stage === 'holding';
   if (!isHolding && phase.kind !== 'baking') return undefined;
   const present = phase.kind === 'stepping' ? phase.step : rollout.steps.length - 1;
   const step = Math.max(0, present - 1);
   const weight = rollout.steps[step]!.weightPercent;
-  const slow = rollout.guards.evidence.find((each) => each.state === 'suspect')!.text;
-  const text = step < present ? `weight lowered to ${weight} %: ${slow}` : `held at ${weight} %: ${slow}`;
+  const text = step < present ? `weight lowered to ${weight} %: ${why}` : `held at ${weight} %: ${why}`;
   const holdMs = rollout.steps[step]!.holdMs;
   const paused = withPhase(state, {
     kind: 'paused',
@@ -118,14 +126,19 @@ export function easeOff(state: State, rollout: Rollout, at: number): State | und
 export function addInstance(state: State, at: number): State {
   const rollout = unfinished(state);
   const name = environmentWithRole(state, 'candidate');
-  if (rollout?.phase.kind !== 'paused' || !rollout.phase.isEasing || !name || !isSlow(rollout)) return state;
-  const phase = { ...rollout.phase, since: at };
+  if (rollout?.phase.kind !== 'paused' || !rollout.phase.isEasing || !name || !slowOf(rollout)) return state;
+  const waiting = withPhase(state, { ...rollout.phase, since: at });
+  return addOne(waiting, name, rollout.phase.text, at);
+}
+
+/** One instance more, up to `app.scale.max` of the release that is there. */
+export function addOne(state: State, name: 'blue' | 'green', why: string, at: number): State {
+  const { release } = state.environments[name];
   const wanted = wantedInstances(state, name) + 1;
-  const most = releaseOf(state, rollout.candidate.release)?.app.scaleMax ?? 0;
-  const waiting = withPhase(state, phase);
-  if (state.healing.isOff || wanted > most) return waiting;
-  const text = `${name} gets instance ${wanted} of at most ${most}: ${rollout.phase.text}`;
-  return noteAct(withEnvironment(waiting, name, { wanted }), at, text);
+  const most = (release === undefined ? undefined : releaseOf(state, release)?.app.scaleMax) ?? 0;
+  if (state.healing.isOff || wanted > most) return state;
+  const text = `${name} gets instance ${wanted} of at most ${most}: ${why}`;
+  return noteAct(withEnvironment(state, name, { wanted }), at, text);
 }
 
 /** New sessions take another route first; each time it fails again it stays away twice as long. */

@@ -2,6 +2,7 @@
 // restarted controller performs all of it, so nothing can be forgotten between the two. K8: every phase
 // that waits owes a timer, its deadline; what happens then stands in progress.ts.
 import { assertNever } from '../assert.ts';
+import { alertTimers } from './alerts.ts';
 import type { Effect } from './effects.ts';
 import { environmentNames, unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace, tableOf } from './table.ts';
@@ -35,6 +36,7 @@ export function outstanding(state: State): Effect[] {
     ...environmentEffects(state),
     ...state.hooks.map((hook): Effect => ({ id: `hook/${hook.id}`, kind: 'run-hook', hook })),
     ...gateTimers(state),
+    ...alertTimers(state),
     ...tellEffects(state),
   ];
 }

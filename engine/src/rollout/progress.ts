@@ -7,10 +7,11 @@ import { timerFired } from './deadlines.ts';
 import type { Result, ResultEvent } from './events.ts';
 import { addFreeze } from './gates.ts';
 import { judged } from './guarded.ts';
-import { condemn, demote, retireCondemned, retired } from './healing.ts';
+import { retireCondemned, retired } from './healing.ts';
 import { endHook, oweHooks } from './hooks.ts';
 import { changeInstance, planInstance, revivalFailed, revived, stopping } from './instances.ts';
 import { adoptOverride } from './overrides.ts';
+import { failingRoute, missedGoal, sickInstance } from './policy-acts.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace } from './table.ts';
 import { finishRollback, startRollback, swapAndRollBack } from './rolling-back.ts';
@@ -70,11 +71,15 @@ export function afterResult(state: State, event: ResultEvent): State {
     case 'rollback-told':
       return told(state, event);
     case 'instance-condemned':
-      return condemn(state, event);
+      return sickInstance(state, event);
     case 'instance-retired':
       return retired(state, event);
     case 'route-failed':
-      return demote(state, event);
+      return failingRoute(state, event);
+    case 'goal-missed':
+      return missedGoal(state, event);
+    case 'policy-adopted':
+      return { ...state, policy: event.policy };
     case 'timer-fired':
       return timerFired(state, event);
     default:

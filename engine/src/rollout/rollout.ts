@@ -3,10 +3,12 @@
 import type { EnvironmentName, Flags, Override, SessionPolicy, SpeechRoute } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { QueuedDeploy } from './advance.ts';
+import type { Alert } from './alerts.ts';
 import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
 import type { Approval, Marks, Phase, RolloutClock, Trigger } from './phase.ts';
+import { defaultPolicy, type Policy } from './policy.ts';
 import type { Release } from './release.ts';
 import type { GoLive, Signoff } from './signoff.ts';
 
@@ -158,6 +160,13 @@ export type State = {
   readonly demoted: readonly DemotedRoute[];
   /** Given for the next go-live, one a line. */
   readonly signoffs: readonly Signoff[];
+  /** The decision matrix in force. */
+  readonly policy: Policy;
+  /** Newest last, open ones and ended. */
+  readonly alerts: readonly Alert[];
+  readonly alertCount: number;
+  /** Since when the side that serves has no ready instance; long: for as long as is allowed. */
+  readonly down?: { readonly environment: EnvironmentName; readonly since: number; readonly isLong?: true };
 };
 
 const noRevival = { attempts: 0, notBefore: 0 };
@@ -188,6 +197,9 @@ export function initialState(service: string): State {
     healing: { isOff: false, acts: [] },
     demoted: [],
     signoffs: [],
+    policy: defaultPolicy,
+    alerts: [],
+    alertCount: 0,
   };
 }
 

@@ -207,3 +207,19 @@ export function fail(state: State, at: number, text: string): State {
   const isPlaced = phase.kind !== 'preparing' || phase.stage !== 'hooking';
   return isPlaced ? empty(failed, environment, at) : failed;
 }
+
+/** The clock stops where it is, and a person is asked, or the guards are waited for. */
+export function holdAndAsk(
+  state: State,
+  rollout: Rollout,
+  text: string,
+  at: number,
+  isByGuards: boolean,
+): State {
+  const { phase } = rollout;
+  if (phase.kind !== 'stepping' && phase.kind !== 'baking') return state;
+  const step = phase.kind === 'stepping' ? phase.step : rollout.steps.length - 1;
+  const holdMs = phase.kind === 'stepping' ? phase.holdMs : undefined;
+  const remaining = holdMs === undefined ? {} : { remainingMs: holdMs };
+  return withPhase(state, { kind: 'paused', why: 'hold', text, step, since: at, isByGuards, ...remaining });
+}

@@ -1,6 +1,7 @@
 // What people and CI may ask for, and when. K7: an illegal verb is a refusal with the reason and the next
 // command, and changes nothing. K5: rollback and abort are accepted in every unfinished phase.
 import { assertNever } from '../assert.ts';
+import { acknowledge } from './alerts.ts';
 import { advance, enqueue, openDeploy } from './advance.ts';
 import { drill, drillReported } from './drill.ts';
 import type { Event, VerbEvent } from './events.ts';
@@ -27,6 +28,7 @@ const verbKinds = new Set<Event['kind']>([
   'rollback-requested',
   'route-use-requested',
   'approve-requested',
+  'ack-requested',
   'freeze-requested',
   'unfreeze-requested',
   'lock-requested',
@@ -63,6 +65,8 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
       return rollback(state, event);
     case 'route-use-requested':
       return useRoute(state, event);
+    case 'ack-requested':
+      return acknowledge(state, event);
     case 'approve-requested':
       return approve(state, event);
     case 'freeze-requested':
