@@ -38,13 +38,14 @@ type Reach = {
 };
 
 const subjectRooms = ['validate', 'backup', 'migrate', 'notify', 'status', 'flags'];
+const subjectCallers = ['controller', 'cli', 'config', 'config-schema'];
 const deciders = ['controller', 'gateway', 'cli'];
 const foundations = ['host', 'host-node', 'durable-file', 'errors', 'assert', 'networks', 'certificate'];
 const reaches: Readonly<Record<string, Reach>> = {
   rollout: { values: ['assert'], types: ['api', 'guard/evidence', 'errors'] },
   guard: { values: ['assert'], types: ['api', 'rollout', 'errors'] },
   api: { values: ['rollout', 'guard', 'errors'], types: ['host'] },
-  gateway: { values: ['api', 'rollout/split', 'flags', 'status', ...foundations] },
+  gateway: { values: ['api', 'rollout/split', 'rollout/flags', 'flags', 'status', ...foundations] },
   controller: { never: ['gateway', 'cli', 'main'] },
   cli: { never: ['gateway', 'controller', 'main'] },
   main: {},
@@ -75,8 +76,7 @@ function mayImport(from: string, to: string, isType: boolean): boolean {
     rooms.some((room) => place === room || place.startsWith(`${room}/`));
   const reach = reaches[from] ?? { never: [...deciders, 'main'] };
   if (reach.never) {
-    const isPrivate =
-      subjectRooms.includes(place.split('/')[0] ?? '') && !['controller', 'cli'].includes(from);
+    const isPrivate = subjectRooms.includes(place.split('/')[0] ?? '') && !subjectCallers.includes(from);
     return !covers(reach.never) && !isPrivate;
   }
   return from === 'main' || covers(reach.values) || (isType && covers(reach.types));

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { suites } from './api/suites.ts';
 import { workloadRule } from './api/workloads.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
+import { configuredFlags } from './flags/from-config.ts';
 import { isNetwork } from './networks.ts';
 import { actions, severities, signals } from './rollout/policy.ts';
 
@@ -353,7 +354,7 @@ export const configShape = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])).default({}),
+  flags: configuredFlags,
   /** Who is let in besides those with a token: CI jobs, by the OIDC token of their platform. */
   access: z.strictObject({ workloads: z.array(workloadRule).max(20).default([]) }).prefault({}),
   destinations: z

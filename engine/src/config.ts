@@ -7,7 +7,10 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { configShape, type speechEndpoint } from './config-schema.ts';
 import { CrossfadeError, errorText } from './errors.ts';
+import { flagMistakes } from './flags/check.ts';
+import { definitionsOf, valuesOf } from './flags/from-config.ts';
 import type { GuardConfig } from './guard/evidence.ts';
+import { plainFlag } from './rollout/flags.ts';
 import { mergedRows, type Policy } from './rollout/policy.ts';
 
 export type Config = z.infer<typeof configShape>;
@@ -119,7 +122,13 @@ function crossChecks(config: Config): Mistake[] {
   if (config.app.driver === 'external' && !config.app.external?.url && !config.app.external?.command) {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
-  return [...found, ...nameChecks(config), ...networkChecks(config)];
+  return [...found, ...flagChecks(config), ...nameChecks(config), ...networkChecks(config)];
+}
+
+function flagChecks({ flags }: Config): Mistake[] {
+  const plain = Object.entries(valuesOf(flags)).map(([name, value]) => [name, plainFlag(value)]);
+  const set = { ...Object.fromEntries(plain), ...definitionsOf(flags) };
+  return flagMistakes(set).map(({ path, text }) => ({ path: ['flags', ...path], text }));
 }
 
 function nameChecks({ policy }: Config): Mistake[] {

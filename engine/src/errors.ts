@@ -17,6 +17,7 @@ const catalogue = {
   'unknown-release': { status: 404, exit: 2 },
   'unknown-destination': { status: 400, exit: 2 },
   'unknown-route': { status: 404, exit: 2 },
+  'unknown-flag': { status: 404, exit: 2 },
   unreachable: { status: 503, exit: 3 },
   'port-in-use': { status: 503, exit: 3 },
   'state-folder': { status: 500, exit: 3 },

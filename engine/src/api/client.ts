@@ -17,6 +17,7 @@ import {
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { flagsView, type FlagView } from './flags.ts';
 import { kpiView, usageView, type KpiView, type UsageView } from './kpi.ts';
 import { probeKeys, type ProbeKeys, type ProbeReport } from './probes.ts';
 import { readinessView, type ReadinessView } from './readiness.ts';
@@ -63,7 +64,12 @@ export type VerbName =
   | 'apply'
   | 'drill'
   | 'drill/report'
-  | 'signoff';
+  | 'signoff'
+  | 'flags/set'
+  | 'flags/ramp'
+  | 'flags/kill'
+  | 'flags/revive'
+  | 'flags/unset';
 
 export class ControlClient {
   readonly #http: Http;
@@ -76,6 +82,10 @@ export class ControlClient {
 
   async status(): Promise<StatusView> {
     return statusView.parse(await this.#call('GET', '/v1/status'));
+  }
+
+  async flags(): Promise<FlagView[]> {
+    return flagsView.parse(await this.#call('GET', '/v1/flags')).flags;
   }
 
   /** The decision matrix and its alerts. */

@@ -6,7 +6,19 @@ import { actions, isAction, mayDo, roles, type Action } from './roles.ts';
 const allowed: Record<string, readonly string[]> = {
   viewer: ['read'],
   operator: [
-    ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback', 'ack'],
+    ...[
+      'logs',
+      'deploy',
+      'releases',
+      'promote',
+      'pause',
+      'resume',
+      'abort',
+      'retry',
+      'rollback',
+      'ack',
+      'flags',
+    ],
     ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],

@@ -24,6 +24,7 @@ const lowestRole = {
   healing: 'operator',
   drill: 'operator',
   probe: 'operator',
+  flags: 'operator',
   signoff: 'approver',
   ack: 'operator',
   approve: 'approver',

@@ -2,11 +2,11 @@
 // (overrides). One schema for both sides. The table names environments and instances; it never holds a
 // secret.
 import { z } from 'zod';
+import { flagName, flagSet, flagValue } from './flags.ts';
 
 export const environmentName = z.enum(['blue', 'green']);
 export type EnvironmentName = z.infer<typeof environmentName>;
 
-const flagValue = z.union([z.boolean(), z.string(), z.number()]);
 export const flags = z.record(z.string(), flagValue);
 export type Flags = z.infer<typeof flags>;
 
@@ -30,6 +30,10 @@ export const arm = z.strictObject({
   routes: z.array(speechRoute).max(16),
   flags,
   flagsVersion: z.int().min(0),
+  /** Of the flags that are more than a value. */
+  flagSet: flagSet.optional(),
+  /** Flags that are killed. */
+  killed: z.array(flagName).max(1_000).optional(),
   instances: z.array(instance).max(64),
   /**
    * True for an environment that Crossfade does not run: `Host` is the URL's, the client's goes to

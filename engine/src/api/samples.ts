@@ -57,6 +57,16 @@ export const environmentSample = z.object({
 });
 export type EnvironmentSample = z.infer<typeof environmentSample>;
 
+/** Evaluations of a flag with this result, and those of them that had a ramp and no user to place on it. */
+export const flagSample = z.object({
+  flag: z.string(),
+  variant: z.string(),
+  reason: z.string(),
+  count: z.int(),
+  lacksKey: z.int(),
+});
+export type FlagSample = z.infer<typeof flagSample>;
+
 export const sampleFrame = z.object({
   /** Wall time of the gateway, ms since 1970. */
   at: z.number(),
@@ -71,6 +81,8 @@ export const sampleFrame = z.object({
   routes: z
     .array(z.object({ route: z.string(), active: z.int(), failed: z.int(), audioS: z.number().optional() }))
     .optional(),
+  /** At most 201 kinds of result. */
+  flags: z.array(flagSample).optional(),
   environments: z.array(environmentSample),
 });
 export type SampleFrame = z.infer<typeof sampleFrame>;

@@ -18,6 +18,7 @@ import {
 import { noteVerified } from '../backup/verified-mark.ts';
 import { verifyBackup } from '../backup/verify.ts';
 import { parseConfig } from '../config.ts';
+import { valuesOf } from '../flags/from-config.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { nodeHost } from '../host-node.ts';
 import { sealKey } from '../seal-key.ts';
@@ -42,7 +43,7 @@ export function create(options: CreateOptions): Promise<ExitCode> {
     const secret = options.includeSecrets ? sealSecret(found) : undefined;
     const made = await createBackup({
       ...{ folder: found.folder, config: found.config, store, version: productVersion, say },
-      flags: known?.flags ?? found.config.flags,
+      flags: known?.flags ?? valuesOf(found.config.flags),
       releases: known?.releases ?? [],
       ...(secret !== undefined && { secret }),
     });

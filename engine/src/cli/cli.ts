@@ -14,6 +14,7 @@ import { doctor } from './doctor.ts';
 import { addGoLive } from './golive-commands.ts';
 import { init } from './init.ts';
 import { logs } from './logs.ts';
+import { addFlags } from './flags.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
@@ -66,6 +67,7 @@ export function commandTable(done: Done): Command {
   addTraffic(program, done);
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
+  addFlags(program, done, withRun);
   addProject(program, done);
   addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });
   addAccess(program, done);

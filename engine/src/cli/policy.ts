@@ -24,7 +24,7 @@ function rowLines({ rows }: PolicyView): string[] {
 }
 
 /** Columns as wide as what stands in them. */
-function table(lines: readonly (readonly string[])[]): string[] {
+export function table(lines: readonly (readonly string[])[]): string[] {
   const widths = lines[0]!.map((_, index) => Math.max(...lines.map((each) => each[index]!.length)));
   return lines.map((line) =>
     line

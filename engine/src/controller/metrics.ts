@@ -68,6 +68,14 @@ export class Metrics {
     'release',
   ]);
   readonly #ready = this.#gauge('crossfade_instances_ready', 'Instances that are ready', ['env', 'role']);
+  readonly #evaluations = this.#counter('flag_evaluations_total', 'Evaluations of flags over OFREP', [
+    'flag',
+    'arm',
+    'reason',
+  ]);
+  readonly #missingKeys = this.#counter('flag_missing_key_total', 'Ramps that had no user to place', [
+    'flag',
+  ]);
   readonly #rollbacks = this.#counter('rollback_total', 'Rollbacks that began', ['trigger']);
   readonly #rollbackTimes = new Histogram({
     name: 'rollback_duration_seconds',
@@ -104,6 +112,10 @@ export class Metrics {
   }
 
   observe(frame: SampleFrame): void {
+    for (const { flag, variant, reason, count, lacksKey } of frame.flags ?? []) {
+      this.#evaluations.inc({ flag, arm: variant, reason }, count);
+      if (lacksKey > 0) this.#missingKeys.inc({ flag }, lacksKey);
+    }
     for (const sample of frame.environments) {
       const { environment: env, arm, requests, errors, latenciesMs, sessions, ratings } = sample;
       this.#requests.inc({ env, arm }, requests);

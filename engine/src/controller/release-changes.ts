@@ -2,8 +2,9 @@
 // values as hashes), and what differs between two, as rows. Pure. One list serves `crossfade releases rN`,
 // `crossfade diff`, what a rollback restores, and what was edited on disk since.
 import type { ReleaseChange } from '../api/releases.ts';
+import { definedFlags, flagsInForce } from '../rollout/flags.ts';
 import type { Release } from '../rollout/release.ts';
-import { flagsInForce, routesInForce, type Overlay, type State } from '../rollout/rollout.ts';
+import { routesInForce, type Overlay, type State } from '../rollout/rollout.ts';
 import { sourceText } from './views.ts';
 
 /** Everything of a release that can differ; `source` is left out where code is not compared. */
@@ -26,7 +27,9 @@ export function changesBetween(from: Compared, to: Compared): ReleaseChange[] {
 /** The release as it is, or was sealed: with the live edits of the overlay. */
 export function withOverlay(state: State, release: Release, overlay: Overlay): Release {
   const edited = { ...state, overlays: { [release.id]: overlay } };
-  return { ...release, routes: routesInForce(edited, release), flags: flagsInForce(edited, release) };
+  const flagSet = definedFlags(edited, release);
+  const flags = flagsInForce(edited, release);
+  return { ...release, routes: routesInForce(edited, release), flags, ...(flagSet && { flagSet }) };
 }
 
 /** One line for people. */
@@ -55,9 +58,21 @@ function areasOf(release: Compared): Record<Area, Readonly<Record<string, string
     cohort: texts({ cohort }),
     routes: texts({ order: routes.map((each) => each.name).join(', ') || 'none' }),
     route: endpointsOf(release),
-    flag: texts(flags),
+    flag: { ...texts(flags), ...rulesOf(release) },
     value: { ...values?.relay, ...values?.env },
   };
+}
+
+/** Of a flag that is more than a value: to whom it gives which. */
+function rulesOf({ flags, flagSet = {} }: Compared): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(flagSet).map(([name, { ramp = {}, people = {}, needs = [] }]) => {
+      const shares = Object.entries(ramp).map(([variant, percent]) => `${variant} ${percent} %`);
+      const lists = Object.entries(people).map(([variant, each]) => `${variant} for ${each.length} listed`);
+      const conditions = needs.map((each) => `needs ${each.flag}=${String(each.is)}`);
+      return [name, [String(flags[name]), ...shares, ...lists, ...conditions].join(', ')];
+    }),
+  );
 }
 
 function codeText(source: Release['source']): string {

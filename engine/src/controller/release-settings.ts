@@ -2,10 +2,12 @@
 // flags, cohort. Pure; where the code comes from is release-source.ts, environment values are in
 // release-values.ts.
 import type { ReleaseRequest } from '../api/control.ts';
-import { planFor } from '../api/plan.ts';
 import type { SpeechRoute } from '../api/route-table.ts';
 import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError } from '../errors.ts';
+import { definitionsOf, valuesOf } from '../flags/from-config.ts';
+import { withoutRoute } from '../flags/routes-left.ts';
+import { flagSetOf } from '../rollout/flags.ts';
 import type { Release } from '../rollout/release.ts';
 
 export type ReleaseSettings = Omit<
@@ -20,10 +22,13 @@ export function settingsOf(
 ): ReleaseSettings {
   const { build, start } = config.app;
   const routes = routesOf(config, request.routes ?? config.speech.routes);
-  if (routes.length > 0 && planFor(routes, config.flags).routes.length === 0) {
+  const flags = valuesOf(config.flags);
+  const flagSet = definitionsOf(config.flags);
+  const bare = withoutRoute(routes, flagSetOf({ flags, flagSet }), []);
+  if (bare !== undefined) {
     throw new CrossfadeError(
       'config-invalid',
-      'the flags leave no speech route',
+      `the flags leave no speech route: ${bare}`,
       'see flags and speech.routes in crossfade.yaml',
     );
   }
@@ -51,7 +56,8 @@ export function settingsOf(
     },
     routes,
     routeHeaders: Object.fromEntries(routes.map(({ name }) => [name, headersOf(config, name)])),
-    flags: config.flags,
+    flags,
+    ...(Object.keys(flagSet).length > 0 && { flagSet }),
     cohort: config.cohort,
     reversible: request.irreversible !== true,
     ...(config.skew.pin !== undefined && { skewPinMs: config.skew.pin }),

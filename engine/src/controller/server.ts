@@ -3,39 +3,15 @@
 // error has a code, a message and a hint.
 import { Hono, type Context } from 'hono';
 import { z } from 'zod';
-import {
-  adoptRequest,
-  applyRequest,
-  deployRequest,
-  healingRequest,
-  plainRequest,
-  promoteRequest,
-  releaseRequest,
-  rollbackRequest,
-  routeRequest,
-  timedRequest,
-  unfreezeRequest,
-  unlockRequest,
-  logRequest,
-  type VerbAnswer,
-} from '../api/control.ts';
-import { ackRequest } from '../api/alerts.ts';
+import { applyRequest, logRequest } from '../api/control.ts';
 import { actorText, type AuditCheck } from '../api/audit.ts';
-import { mayDo, type Action } from '../api/roles.ts';
 import { days } from '../api/kpi.ts';
 import { probeReport } from '../api/probes.ts';
-import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
 import { lastVerified } from '../backup/verified-mark.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
-import {
-  Admission,
-  notAllowed,
-  type AdmissionWorld,
-  type Bindings,
-  type Variables,
-} from './access/admission.ts';
+import { Admission, type AdmissionWorld, type Bindings, type Variables } from './access/admission.ts';
 import { addLogins } from './access/logins.ts';
 import { body } from './access/request-body.ts';
 import { redacted } from './access/redact.ts';
@@ -44,28 +20,16 @@ import { addStream, type StreamWorld } from './event-stream.ts';
 import { policyViewOf } from './alert-views.ts';
 import { artifactPath, receiveArtifact } from './artifact-route.ts';
 import { apply, type ApplyWorld } from './apply-route.ts';
+import { flagViewsOf, flagWarnings } from './flag-verbs.ts';
 import type { GatewayLink } from './gateway-link.ts';
-import { adopt } from './adoption.ts';
-import { ack, approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
 import { logFiles } from './log-view.ts';
-import {
-  abort,
-  createRelease,
-  deploy,
-  pause,
-  promote,
-  resume,
-  retry,
-  rollback,
-  useRoute,
-  type VerbWorld,
-} from './verbs.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import type { Metrics } from './metrics.ts';
-import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
+import { readinessOf } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
 import { kpiViewOf, usageViewOf, type UsageWorld } from './usage-views.ts';
+import { asked, addVerbs } from './verb-routes.ts';
 import { statusOf } from './views.ts';
 
 export type ServerWorld = UsageWorld &
@@ -173,7 +137,7 @@ function addViews(world: ServerWorld, app: App): void {
         gateway,
         verdict,
         restoration: restorationMade(world, controller.state),
-        warnings: world.warnings(),
+        warnings: [...world.warnings(), ...flagWarnings(controller.state, at)],
       }),
     );
   });
@@ -185,6 +149,9 @@ function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/kpi', async (context) => context.json(await kpiViewOf(world, windowOf(context))));
   app.get('/v1/usage', async (context) => context.json(await usageViewOf(world, windowOf(context))));
   app.get('/v1/policy', (context) => context.json(policyViewOf(world.controller.state)));
+  app.get('/v1/flags', (context) =>
+    context.json({ flags: flagViewsOf(world.controller.state, world.controller.clock.now()) }),
+  );
   app.get('/v1/probe-keys', (context) => context.json(probeKeysOf(world)));
   app.get('/v1/readiness', (context) => context.json(readinessOf(world)));
   app.get('/v1/releases', (context) => context.json({ releases: releaseViews(world) }));
@@ -202,76 +169,6 @@ function addMetrics(world: ServerWorld, app: App): void {
     const text = await world.metrics.text(world.controller.state, backup?.at);
     return context.text(text, 200, { 'content-type': world.metrics.contentType });
   });
-}
-
-function addVerbs(world: ServerWorld, app: App): void {
-  const verb = <T>(
-    name: string,
-    schema: z.ZodType<T>,
-    run: (world: VerbWorld, request: T, actor: string) => Promise<VerbAnswer>,
-    alsoNeeds: (request: T) => Action | undefined = () => undefined,
-  ): void => {
-    app.post(`/v1/${name}`, async (context) => {
-      const request = schema.parse(await body(context));
-      const rights = context.get('rights');
-      const more = alsoNeeds(request);
-      if (more && !mayDo(rights.role, rights.scope, more)) throw notAllowed(rights, more);
-      await world.controller.takeOrders();
-      const before = moment(world);
-      context.set('note', { ...asked(request), before });
-      const answer = await run(world, request, actorText(rights.actor));
-      const { isDryRun, release } = answer;
-      const after = { ...moment(world), isDryRun, ...(release !== undefined && { release }) };
-      context.set('note', { ...asked(request), before, after });
-      return context.json(answer);
-    });
-  };
-  verb('deploy', deployRequest, deploy);
-  verb('releases', releaseRequest, createRelease);
-  verb('promote', promoteRequest, promote);
-  verb('pause', plainRequest, pause);
-  verb('resume', plainRequest, resume);
-  verb('abort', plainRequest, abort);
-  verb('retry', plainRequest, retry);
-  verb('rollback', rollbackRequest, rollback);
-  verb('route', routeRequest, useRoute);
-  verb('adopt', adoptRequest, adopt);
-  verb('ack', ackRequest, ack);
-  verb('approve', plainRequest, approve);
-  verb('freeze', timedRequest, freeze);
-  verb('unfreeze', unfreezeRequest, unfreeze);
-  verb('lock', timedRequest, lock);
-  verb('unlock', unlockRequest, unlock, ({ breakLock }) => (breakLock ? 'break-lock' : undefined));
-  verb('healing', healingRequest, healing);
-  verb('drill', drillRequest, drill);
-  verb('drill/report', drillReport, reportDrill);
-  verb('signoff', signoffRequest, giveSignoff);
-}
-
-/** What the audit says about a verb: where to, and why. */
-function asked(request: unknown): { target?: string; reason?: string } {
-  const { way, percent, release, ref, to, route, line, person, alert, full, reason } = request as Record<
-    string,
-    unknown
-  >;
-  const parts = [
-    way,
-    percent,
-    release,
-    ref,
-    to,
-    route,
-    line,
-    person,
-    alert,
-    full === true ? 'full' : undefined,
-  ];
-  const target = parts.filter((each) => typeof each === 'string' || typeof each === 'number').join(' ');
-  return { ...(target !== '' && { target }), ...(typeof reason === 'string' && reason !== '' && { reason }) };
-}
-
-function moment({ controller }: ServerWorld): { position: number; phase: string } {
-  return { position: controller.position, phase: controller.state.rollout?.phase.kind ?? 'none' };
 }
 
 function problem(code: string, message: string, hint?: string) {

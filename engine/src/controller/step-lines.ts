@@ -2,8 +2,8 @@
 // before and after they decide, so they say what the rollout machine does, not what was asked.
 import type { Config } from '../config.ts';
 import type { Release } from '../rollout/release.ts';
+import { flagsInForce } from '../rollout/flags.ts';
 import {
-  flagsInForce,
   releaseOf,
   routesInForce,
   stableRelease,

@@ -7,13 +7,13 @@ import { assertNever } from '../assert.ts';
 import type { Verdict } from '../guard/evidence.ts';
 import { rollbackCriteria } from '../rollout/criteria.ts';
 import type { Event } from '../rollout/events.ts';
+import { flagsInForce } from '../rollout/flags.ts';
 import { activeLock } from '../rollout/gates.ts';
 import type { Release } from '../rollout/release.ts';
 import type { Phase } from '../rollout/phase.ts';
 import {
   environmentNames,
   environmentWithRole,
-  flagsInForce,
   releaseOf,
   routesInForce,
   unfinished,

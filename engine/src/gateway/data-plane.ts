@@ -10,6 +10,8 @@ import { Brake, type OverrideAnswer } from './brake.ts';
 import { makeControl, type OverrideRequest } from './control.ts';
 import { Fleet } from './egress/fleet.ts';
 import { tickMs, type Timeouts } from './egress/connection.ts';
+import { FlagCounts } from './flags/flag-counts.ts';
+import { FlagDoor } from './flags/flag-door.ts';
 import { Gateway } from './gateway.ts';
 import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
@@ -58,6 +60,7 @@ export class DataPlane {
   readonly #fleet: Fleet;
   readonly #gateway: Gateway;
   readonly #voice: Voice;
+  readonly #flags: FlagDoor;
   readonly #pages: OwnPages;
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
@@ -81,12 +84,19 @@ export class DataPlane {
       table: () => this.#tables.current,
       overrides: () => this.#brake.overrides,
     });
-    this.#pages = new OwnPages(host, () => this.health(), this.#voice);
+    const flagCounts = new FlagCounts();
+    this.#flags = new FlagDoor({
+      ...{ host, key, counts: flagCounts },
+      table: () => this.#tables.current,
+      overrides: () => this.#brake.overrides,
+    });
+    this.#pages = new OwnPages(host, () => this.health(), this.#flags, this.#voice);
     this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: this.#pages, trustedProxies });
     this.#meter.show({
       leases: (environment) => this.#fleet.leases(environment),
       activeSessions: (release) => this.#voice.active(release),
       activeByRoute: () => this.#voice.activeByRoute(),
+      takeFlags: () => flagCounts.take(),
     });
     const limits = { ...ingressLimits, ...options.limits };
     this.ingress = makeIngress(limits, this.#gateway);
@@ -100,7 +110,10 @@ export class DataPlane {
     this.#useTable();
     this.#beat(tickMs, () => this.#fleet.tick());
     this.#beat(frameMs, () => this.#meter.cut(host.clock.now()));
-    this.#beat(1_000, () => this.#voice.tick());
+    this.#beat(1_000, () => {
+      this.#voice.tick();
+      this.#flags.tick();
+    });
   }
 
   health(): unknown {
@@ -140,6 +153,7 @@ export class DataPlane {
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
     this.#voice.close();
+    this.#flags.close();
     this.ingress.closeAllConnections();
     this.#fleet.close();
     this.control.closeAllConnections();
@@ -186,14 +200,19 @@ export class DataPlane {
     const id = wanted.id ?? requestId ?? this.#host.randomHex(8);
     const next: Override = { ...wanted, id, at: wanted.at ?? now };
     const answer = this.#brake.apply(next, requestId ?? id, now);
-    this.#gateway.obey(this.#brake.overrides);
+    this.#obey();
     return answer;
   }
 
   #useTable(): void {
     const table = this.#tables.current;
     if (table) this.#fleet.swap(table, this.#host.clock.now());
+    this.#obey();
+  }
+
+  #obey(): void {
     this.#gateway.obey(this.#brake.overrides);
+    this.#flags.changed();
   }
 
   /** Calls `act` each `everyMs` until closed. */

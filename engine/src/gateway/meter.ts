@@ -4,7 +4,7 @@
 // frame; while nobody listens, the last 5 s are kept and what is older is dropped.
 import { hash } from 'node:crypto';
 import type { EnvironmentName, Leases } from '../api/route-table.ts';
-import type { EnvironmentSample, ErrorKind, PathSample, SampleFrame } from '../api/samples.ts';
+import type { EnvironmentSample, ErrorKind, FlagSample, PathSample, SampleFrame } from '../api/samples.ts';
 
 export const frameMs = 200;
 const backlogFrames = 5_000 / frameMs;
@@ -164,6 +164,8 @@ export type Gauges = {
   leases(environment: EnvironmentName): Leases;
   activeSessions(release: string): number;
   activeByRoute(): Readonly<Record<string, number>>;
+  /** Evaluations of flags since it was asked last. */
+  takeFlags(): readonly FlagSample[];
 };
 
 export type FrameListener = (frame: SampleFrame) => void;
@@ -182,6 +184,7 @@ export class Meter {
     leases: () => ({ requests: 0, upgraded: 0 }),
     activeSessions: () => 0,
     activeByRoute: () => ({}),
+    takeFlags: () => [],
   };
 
   /** `unitSecret` makes hashes of keys that nobody else can compute; `seed` is any number. */
@@ -229,7 +232,9 @@ export class Meter {
       const isQuiet = arms.every((arm) => arm.isEmpty);
       if (isQuiet && this.#listeners.size === 0) continue;
       const environments = arms.map((arm) => this.#take(arm));
-      this.#publish({ at: now, ...this.#version, service, routes: this.#takeRoutes(), environments });
+      const flags = [...this.#gauges.takeFlags()];
+      const more = { routes: this.#takeRoutes(), ...(flags.length > 0 && { flags }) };
+      this.#publish({ at: now, ...this.#version, service, ...more, environments });
     }
   }
 

@@ -1,6 +1,7 @@
 // Everything that can happen to a service, as data in the past tense. Requests of people are events too;
 // those that `decide` refuses are never journaled. `at` is wall time, ms, given by whoever submits: decide
 // has no clock.
+import type { FlagValue } from '../api/flags.ts';
 import type { EnvironmentName, Override, SessionPolicy } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { Freeze } from './gates.ts';
@@ -20,6 +21,15 @@ type Request = {
   /** The rollout it was meant for: over another one it is refused. */
   readonly onlyRollout?: number;
 };
+
+/** What people do to a flag. */
+type FlagEvent = { readonly flag: string; readonly reason: string } & (
+  | { readonly kind: 'flag-set'; readonly value: FlagValue }
+  | { readonly kind: 'flag-ramped'; readonly percent: number; readonly variant?: string }
+  | { readonly kind: 'flag-killed' }
+  | { readonly kind: 'flag-revived' }
+  | { readonly kind: 'flag-unset' }
+);
 
 export type VerbEvent = Request &
   (
@@ -81,6 +91,7 @@ export type VerbEvent = Request &
         readonly cutAfterMs?: number;
       }
     | { readonly kind: 'route-use-requested'; readonly route: string }
+    | FlagEvent
   );
 
 export type ResultEvent = { readonly at: number } & (

@@ -1,5 +1,6 @@
 // A release as the journal holds it: all that a rollback must bring back together (K10), as plain data. The
 // values of its environment are sealed elsewhere; here are their names and hashes.
+import type { FlagSet } from '../api/flags.ts';
 import type { CohortSource, Flags, SpeechRoute } from '../api/route-table.ts';
 
 /** Immutable, numbered r1, r2 …: all that a rollback must bring back together (K10). */
@@ -42,7 +43,10 @@ export type Release = {
   readonly routeHeaders: Readonly<
     Record<string, Readonly<Record<string, { env: string } | { value: string }>>>
   >;
+  /** What everybody gets of each flag, as it was made. */
   readonly flags: Flags;
+  /** Of the flags that are more than a value. */
+  readonly flagSet?: FlagSet;
   /**
    * Names of the environment values that were sealed with it, each with a keyed hash; absent in releases from
    * before values were sealed.

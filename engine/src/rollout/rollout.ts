@@ -1,9 +1,10 @@
 // The state of one service: its releases, its two environments and the newest rollout, as plain data.
 // Only `decide` makes a new one (K1); everything here can be written to the journal and read back.
-import type { EnvironmentName, Flags, Override, SessionPolicy, SpeechRoute } from '../api/route-table.ts';
+import type { EnvironmentName, Override, SessionPolicy, SpeechRoute } from '../api/route-table.ts';
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { QueuedDeploy } from './advance.ts';
 import type { Alert } from './alerts.ts';
+import type { FlagEdit, Kill } from './flags.ts';
 import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
@@ -113,7 +114,10 @@ export type Rollout = {
 };
 
 /** Live edits on top of a release, sealed with it when a rollout begins. */
-export type Overlay = { readonly routeOrder?: readonly string[]; readonly flags?: Flags };
+export type Overlay = {
+  readonly routeOrder?: readonly string[];
+  readonly flags?: Readonly<Record<string, FlagEdit>>;
+};
 
 export type Handover = {
   readonly id: string;
@@ -135,6 +139,8 @@ export type State = {
   /** What was sealed of a release when it last was the stable side at the start of a rollout. */
   readonly sealed: Readonly<Record<string, Overlay>>;
   readonly flagsVersion: number;
+  /** Flags that are killed, over all releases, by name. */
+  readonly killed: Readonly<Record<string, Kill>>;
   /** Releases in the order in which they became stable. */
   readonly stableHistory: readonly string[];
   readonly rolledBackFrom: readonly string[];
@@ -183,6 +189,7 @@ export function initialState(service: string): State {
     overlays: {},
     sealed: {},
     flagsVersion: 1,
+    killed: {},
     stableHistory: [],
     rolledBackFrom: [],
     salt: service,
@@ -244,10 +251,6 @@ export function wantedInstances(state: State, name: EnvironmentName): number {
   const { release, wanted } = state.environments[name];
   const own = release === undefined ? 0 : (releaseOf(state, release)?.app.instances ?? 0);
   return Math.max(own, wanted ?? 0);
-}
-
-export function flagsInForce(state: State, release: Release): Flags {
-  return { ...release.flags, ...state.overlays[release.id]?.flags };
 }
 
 function rank(order: readonly string[], name: string): number {

@@ -3,9 +3,9 @@
 // at all.
 import type { Arm, EnvironmentName, Instance, RouteTable, ServiceTable } from '../api/route-table.ts';
 import { assert, assertNever } from '../assert.ts';
+import { definedFlags, flagsInForce } from './flags.ts';
 import {
   environmentWithRole,
-  flagsInForce,
   releaseOf,
   routesInForce,
   unfinished,
@@ -99,12 +99,16 @@ function armOf(state: State, environment: EnvironmentName): Arm {
   const { release: id, instances } = state.environments[environment];
   const release = id === undefined ? undefined : releaseOf(state, id);
   assert(release, `${environment} is routed without a release`);
+  const defined = definedFlags(state, release);
+  const killed = Object.keys(state.killed);
   return {
     environment,
     release: release.id,
     routes: [...routesInForce(state, release)],
     flags: flagsInForce(state, release),
     flagsVersion: state.flagsVersion,
+    ...(defined && { flagSet: defined }),
+    ...(killed.length > 0 && { killed }),
     instances: routable(instances),
     external: release.app.driver === 'external',
   };

@@ -5,6 +5,7 @@ import { acknowledge } from './alerts.ts';
 import { advance, enqueue, openDeploy } from './advance.ts';
 import { drill, drillReported } from './drill.ts';
 import type { Event, VerbEvent } from './events.ts';
+import { killFlag, rampFlag, reviveFlag, setFlag, unsetFlag } from './flags.ts';
 import { freeze, heldBack, lock, unfreeze, unlock } from './gates.ts';
 import type { Refusal } from './decide.ts';
 import { approve, broken, promote } from './promote.ts';
@@ -37,6 +38,11 @@ const verbKinds = new Set<Event['kind']>([
   'drill-requested',
   'drill-reported',
   'signoff-given',
+  'flag-set',
+  'flag-ramped',
+  'flag-killed',
+  'flag-revived',
+  'flag-unset',
 ]);
 
 export function isVerb(event: Event): event is VerbEvent {
@@ -85,6 +91,16 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
       return drillReported(state, event);
     case 'signoff-given':
       return signOff(state, event);
+    case 'flag-set':
+      return setFlag(state, event);
+    case 'flag-ramped':
+      return rampFlag(state, event);
+    case 'flag-killed':
+      return killFlag(state, event);
+    case 'flag-revived':
+      return reviveFlag(state, event);
+    case 'flag-unset':
+      return unsetFlag(state, event);
     default:
       return assertNever(event);
   }

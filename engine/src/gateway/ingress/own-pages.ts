@@ -12,12 +12,14 @@ import { statusPage, type PublicStatus } from './status-page.ts';
 export class OwnPages implements OwnPaths {
   readonly #host: Host;
   readonly #health: () => unknown;
+  readonly #flags: Pick<OwnPaths, 'request'>;
   readonly #voice: OwnPaths;
   #status: PublicStatus | undefined;
 
-  constructor(host: Host, health: () => unknown, voice: OwnPaths) {
+  constructor(host: Host, health: () => unknown, flags: Pick<OwnPaths, 'request'>, voice: OwnPaths) {
     this.#host = host;
     this.#health = health;
+    this.#flags = flags;
     this.#voice = voice;
   }
 
@@ -33,7 +35,7 @@ export class OwnPages implements OwnPaths {
       else send(response, 200, 'text/html; charset=utf-8', statusPage(this.#status, this.#host.clock.now()));
       return true;
     }
-    return this.#voice.request(request, response, path);
+    return this.#flags.request(request, response, path) || this.#voice.request(request, response, path);
   }
 
   upgrade(

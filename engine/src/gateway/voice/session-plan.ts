@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { planFor } from '../../api/plan.ts';
 import type { Arm, Flags, Override, RouteTable, ServiceTable, SpeechRoute } from '../../api/route-table.ts';
+import { valuesFor } from '../flags/arm-flags.ts';
 import { overridesInForce, slotOf } from '../slot.ts';
 import type { Pins } from './pins.ts';
 import { channelClaim, readToken, signToken, type ChannelClaim } from './signed-token.ts';
@@ -97,8 +98,9 @@ function pinned(
 
 function inForce(world: PlanWorld, name: string, service: ServiceTable, key: string | undefined): Choice {
   const arm = service[slotOf(service, overridesInForce(world.overrides, name), key)] ?? service.stable;
-  const { routes, mirror } = planFor(arm.routes, arm.flags);
-  const { release, flags, flagsVersion } = arm;
+  const flags = valuesFor(arm, key);
+  const { routes, mirror } = planFor(arm.routes, flags);
+  const { release, flagsVersion } = arm;
   const pinnedAtMs = world.pins.pinTime(release, world.nowMs);
   return { release, routes, mirror: mirror?.name, flags, flagsVersion, pinnedAtMs };
 }
