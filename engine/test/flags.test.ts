@@ -131,6 +131,7 @@ test('OFREP tells everybody what is marked for clients, servers all, and needs n
   const killedAt = performance.now();
   await stage.must('flags', 'kill', 'inner');
   assert.equal(await client.getBooleanValue('inner', true, { targetingKey: 'ann' }), false);
+  const tookMs = Math.round(performance.now() - killedAt);
   console.log(`kill, with the CLI's own start, to the evaluation of a server: ${tookMs} ms`);
   await ask(stage, `${bulkPath}/player`, {});
   const metrics = await until(async () => {
