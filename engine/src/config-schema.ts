@@ -261,6 +261,28 @@ export const configShape = z.strictObject({
     .prefault({}),
   /** The decision matrix; `crossfade policy` shows what is in force. */
   policy: z.array(policyRow).max(50).default([]),
+  /** The public page; see docs/status-and-incidents.md. */
+  status: z
+    .strictObject({
+      title: z.string().min(1).max(200).optional(),
+      /** Where people find it, such as https://example.org/status. */
+      url: z.url().optional(),
+      contact: z.string().max(300).optional(),
+      /** Tell how many people a new version has reached. */
+      showRollout: z.boolean().default(false),
+      /** Parts by the names that people know; `route:NAME` is a speech route. */
+      components: z
+        .array(
+          z.strictObject({
+            name: z.string().min(1).max(100),
+            probe: z.string().regex(/^(application|voice|deployment|route:.+)$/, 'is no probe'),
+          }),
+        )
+        .min(1)
+        .max(30)
+        .optional(),
+    })
+    .prefault({}),
   contacts: z
     .strictObject({
       primary: contact('0s').optional(),

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { VerbName } from '../src/api/client.ts';
+import type { VerbName } from '../src/api/verb-names.ts';
 import type { StatusView } from '../src/api/control.ts';
 import { gatewayState } from '../src/api/route-table.ts';
 import { CrossfadeError } from '../src/errors.ts';

@@ -227,24 +227,30 @@ test('the status page needs neither app nor controller, says how old it is, and 
   const never = await ask(rig.port, '/status');
   assert.equal(never.status, 200);
   assert.match(never.body, /unknown[^]*No report has come yet/);
-  const components = [{ name: 'API <b>', status: 'good', text: 'all & well' }];
-  await rig.control('PUT', '/v1/status', {
+  const components = [
+    { id: 'api', name: 'API <b>', state: 'operational', text: 'all & well', since: now },
+    { id: 'voice', name: 'Voice', state: 'operational', text: '', since: now },
+  ];
+  const report = {
     service: 'voice',
-    sentence: 'Everything works',
+    title: 'Voice',
     components,
+    incidents: [],
+    maintenances: [],
     updatedAt: now,
-  });
+  };
+  await rig.control('PUT', '/v1/status', report);
   now += 12_000;
-  const fresh = await ask(rig.port, '/status/history?x=1');
+  const fresh = await ask(rig.port, '/status?x=1');
   assert.match(
     fresh.body,
-    /Everything works[^]*API &#60;b&#62;[^]*good[^]*all &#38; well[^]*Data is 12 s old/,
+    /All systems operational[^]*API &#60;b&#62;[^]*Operational[^]*all &#38; well[^]*Data is 12 s old/,
   );
   assert.doesNotMatch(fresh.body, /<script/);
   now += 20_000;
   const stale = await ask(rig.port, '/status');
-  assert.doesNotMatch(stale.body, /Everything works|>good</);
-  assert.match(stale.body, /unknown[^]*Data is 32 s old/);
+  assert.doesNotMatch(stale.body, /All systems operational|> Operational</);
+  assert.match(stale.body, /unknown[^]*Unknown[^]*Data is 32 s old/);
   assert.equal((await ask(rig.port, '/_crossfade/health')).status, 200);
   const missing = await ask(rig.port, '/_crossfade/what');
   assert.deepEqual([missing.status, missing.headers['x-crossfade-error']], [404, 'not-found']);

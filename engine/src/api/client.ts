@@ -17,7 +17,9 @@ import {
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { publicStatus, type PublicStatus } from '../api/public-status.ts';
 import { flagsView, type FlagView } from './flags.ts';
+import { incidentsView, postMortemView, type IncidentsView } from './incidents.ts';
 import { kpiView, usageView, type KpiView, type UsageView } from './kpi.ts';
 import { probeKeys, type ProbeKeys, type ProbeReport } from './probes.ts';
 import { readinessView, type ReadinessView } from './readiness.ts';
@@ -30,6 +32,7 @@ import {
   type ReleaseView,
 } from './releases.ts';
 import { madeToken, tokenView, type MadeToken, type tokenRequest, type TokenView } from './tokens.ts';
+import type { VerbName } from './verb-names.ts';
 import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from './version.ts';
 
 export type ControlTarget =
@@ -43,34 +46,6 @@ export type ControlTarget =
       readonly ca?: string;
     };
 
-export type VerbName =
-  | 'deploy'
-  | 'releases'
-  | 'promote'
-  | 'pause'
-  | 'resume'
-  | 'abort'
-  | 'retry'
-  | 'rollback'
-  | 'route'
-  | 'ack'
-  | 'approve'
-  | 'freeze'
-  | 'unfreeze'
-  | 'lock'
-  | 'unlock'
-  | 'healing'
-  | 'adopt'
-  | 'apply'
-  | 'drill'
-  | 'drill/report'
-  | 'signoff'
-  | 'flags/set'
-  | 'flags/ramp'
-  | 'flags/kill'
-  | 'flags/revive'
-  | 'flags/unset';
-
 export class ControlClient {
   readonly #http: Http;
   readonly #target: ControlTarget;
@@ -82,6 +57,20 @@ export class ControlClient {
 
   async status(): Promise<StatusView> {
     return statusView.parse(await this.#call('GET', '/v1/status'));
+  }
+
+  async incidents(): Promise<IncidentsView> {
+    return incidentsView.parse(await this.#call('GET', '/v1/incidents'));
+  }
+
+  /** In Markdown. */
+  async postMortem(incident: string): Promise<string> {
+    return postMortemView.parse(await this.#call('GET', `/v1/postmortem/${incident}`)).markdown;
+  }
+
+  /** What everybody outside is told now. */
+  async publicStatus(): Promise<PublicStatus> {
+    return publicStatus.parse(await this.#call('GET', '/v1/public-status'));
   }
 
   async flags(): Promise<FlagView[]> {

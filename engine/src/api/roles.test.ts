@@ -18,6 +18,8 @@ const allowed: Record<string, readonly string[]> = {
       'rollback',
       'ack',
       'flags',
+      'incident',
+      'maintenance',
     ],
     ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
   ],

@@ -25,6 +25,8 @@ const lowestRole = {
   drill: 'operator',
   probe: 'operator',
   flags: 'operator',
+  incident: 'operator',
+  maintenance: 'operator',
   signoff: 'approver',
   ack: 'operator',
   approve: 'approver',

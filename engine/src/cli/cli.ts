@@ -15,6 +15,7 @@ import { addGoLive } from './golive-commands.ts';
 import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { addFlags } from './flags.ts';
+import { addIncidents } from './incident.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
@@ -68,6 +69,7 @@ export function commandTable(done: Done): Command {
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
   addFlags(program, done, withRun);
+  addIncidents(program, done, withRun);
   addProject(program, done);
   addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });
   addAccess(program, done);
@@ -246,6 +248,14 @@ function addViews(program: Command, done: Done): void {
     .description('the decision matrix: what is done about what, how soon, and who is told')
     .option('--json', 'print JSON')
     .action(async (_options, command: Command) => done(await policy(all(command))));
+  program
+    .command('status-page <folder>')
+    .description('write the public pages, feeds and JSON into a folder, to stand somewhere else')
+    .option('--base <url>', 'where they will be served')
+    .option('--json', 'print JSON')
+    .action(async (folder: string, _options, command: Command) =>
+      done(await (await import('./status-export.ts')).exportStatus(folder, all(command))),
+    );
   withDeployOptions(program.command('plan [way] [percent]'))
     .description('what a deploy would do now')
     .option('--json', 'print JSON')

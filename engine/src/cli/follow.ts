@@ -1,6 +1,7 @@
 // Follows a rollout by its events until it has an outcome a person or a pipeline can act on. Ctrl-C stops
 // watching, never the rollout.
-import type { ControlClient, VerbName } from '../api/client.ts';
+import type { ControlClient } from '../api/client.ts';
+import type { VerbName } from '../api/verb-names.ts';
 import type { EventLine, RolloutView, StatusView } from '../api/control.ts';
 import { CrossfadeError, type ExitCode } from '../errors.ts';
 import { renderEvent, say, stopwatchLines } from './render.ts';

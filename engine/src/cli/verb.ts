@@ -1,5 +1,6 @@
 // What all verbs share: send the request, show what was decided (or would be), then follow the rollout.
-import type { ControlClient, VerbName } from '../api/client.ts';
+import type { ControlClient } from '../api/client.ts';
+import type { VerbName } from '../api/verb-names.ts';
 import type { VerbAnswer } from '../api/control.ts';
 import type { ExitCode } from '../errors.ts';
 import { controlClient, type GlobalOptions } from './connection.ts';

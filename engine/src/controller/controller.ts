@@ -14,11 +14,11 @@ import { initialState, type State } from '../rollout/rollout.ts';
 import { perform, type EffectWorld } from './effects.ts';
 import { EffectRunner } from './effect-runner.ts';
 import type { Journal } from './journal.ts';
-import { publicStatus } from './public-status.ts';
+import { StatusBoard, type Outside } from './public-status.ts';
 import { SteadyClock } from './steady-clock.ts';
 import { Watch, type WatchWorld } from './watch.ts';
 
-export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity' | 'systemNow'> &
+export type ControllerParts = Omit<EffectWorld, 'state' | 'submit' | 'activity' | 'systemNow' | 'board'> &
   Pick<WatchWorld, 'guardConfig' | 'askProbe'>;
 
 export type ControllerOptions = ControllerParts & {
@@ -29,6 +29,8 @@ export type ControllerOptions = ControllerParts & {
   readonly log: (event: string, fields: Record<string, unknown>) => void;
   /** What the configuration orders at a wall time (ms) and the state has not heard of. */
   readonly ordersAt: (state: State, at: number) => readonly ResultEvent[];
+  /** What is added to the public status. */
+  readonly outside?: () => Outside;
   /** Hears what the gateway measured, after the guards. */
   readonly observe?: Watch['observe'];
 };
@@ -44,6 +46,8 @@ const mailboxLimit = 1_000;
 const snapshotEvery = 500;
 
 export class Controller {
+  /** What everybody outside is told. */
+  readonly board: StatusBoard;
   readonly #options: ControllerOptions;
   readonly #host: Host;
   readonly #runner: EffectRunner;
@@ -61,8 +65,10 @@ export class Controller {
     this.#options = options;
     this.#host = { ...options.host, clock: new SteadyClock(options.host.clock, newestAt) };
     this.#state = initialState(options.service);
+    this.board = new StatusBoard(options.gateway, options.log, options.outside);
     const world: EffectWorld = {
       ...options,
+      board: this.board,
       host: this.#host,
       systemNow: () => options.host.clock.now(),
       state: () => this.#state,
@@ -184,10 +190,12 @@ export class Controller {
     const decision = decide(this.#state, event);
     if (decision.kind === 'refused') return decision;
     const position = await this.#append(event);
+    const before = this.#state;
     this.#restore(decision.state, position);
     this.#publish({ kind: 'event', position, event, state: decision.state });
     this.#runner.keepOnly(outstanding(decision.state));
     this.#runner.start(decision.effects);
+    this.board.changed(before, decision.state, this.#host.clock.now());
     if (position % snapshotEvery === 0) await this.#options.journal.snapshot(position, decision.state);
     return { kind: 'accepted', position };
   }
@@ -271,7 +279,7 @@ export class Controller {
   /** Also looks for overrides: somebody may have asked the gateway while this process hung. */
   async #publishStatus(): Promise<void> {
     await this.#adoptOverrides(await this.#options.gateway.state());
-    await this.#options.gateway.publishStatus(publicStatus(this.#state, this.#host.clock.now()));
+    await this.board.tell(this.#state, this.#host.clock.now());
   }
 
   /** Again and again until the end; what fails is logged and tried at its next turn. */

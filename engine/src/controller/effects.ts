@@ -15,7 +15,7 @@ import { isOnCandidate } from '../rollout/split.ts';
 import { tableOf } from '../rollout/table.ts';
 import type { GatewayLink, RelaySecrets } from './gateway-link.ts';
 import { runHook } from './hook-run.ts';
-import { publicStatus } from './public-status.ts';
+import type { StatusBoard } from './public-status.ts';
 import { retire } from './retire.ts';
 
 export type EffectWorld = {
@@ -29,6 +29,8 @@ export type EffectWorld = {
   readonly state: () => State;
   readonly submit: (event: ResultEvent) => Promise<{ readonly kind: 'accepted' } | Refusal>;
   readonly activity: (text: string) => void;
+  /** What everybody outside is told. */
+  readonly board: StatusBoard;
   readonly driverOf: (release: string) => EnvironmentDriver;
   readonly specOf: (release: string) => ReleaseSpec;
   readonly secrets: () => RelaySecrets;
@@ -372,6 +374,6 @@ async function connectionsLeft(world: EffectWorld, environment: EnvironmentName,
 
 /** Users hear of a rollback where they look: the status page says what is true after it. */
 async function tell(world: EffectWorld, rollout: number, signal: AbortSignal): Promise<void> {
-  await world.gateway.publishStatus(publicStatus(world.state(), now(world)));
+  await world.board.tell(world.state(), now(world));
   if (!signal.aborted) await world.submit({ kind: 'rollback-told', rollout, at: now(world) });
 }

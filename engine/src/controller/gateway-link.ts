@@ -14,6 +14,7 @@ import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from '../api
 import { sampleFrame, type SampleFrame } from '../api/samples.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Host, HostRequest, HostResponse } from '../host.ts';
+import type { PublicStatus } from '../api/public-status.ts';
 
 const timeoutMs = 5_000;
 
@@ -29,13 +30,6 @@ export type PushAnswer =
 export type RelaySecrets = Readonly<
   Record<string, Readonly<Record<string, Readonly<Record<string, string>>>> | null>
 >;
-
-export type PublicStatus = {
-  readonly service: string;
-  readonly sentence: string;
-  readonly components: readonly { readonly name: string; readonly status: string; readonly text: string }[];
-  readonly updatedAt: number;
-};
 
 export class GatewayLink {
   readonly #host: Host;

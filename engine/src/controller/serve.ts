@@ -32,6 +32,7 @@ import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { Metrics } from './metrics.ts';
+import { OutsideRecord } from './outside.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
@@ -54,11 +55,12 @@ export async function serveController(folder: string): Promise<void> {
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
-  const { usage } = parts;
+  const { usage, outside } = parts;
   const rounds = [
     repeat(() => housekeeping.look(), 30_000),
     repeat(() => usage.flush(), 30_000),
     repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
+    repeat(() => outside.refresh(), 60_000),
     repeat(goalWatch(world), goalEveryMs),
   ];
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
@@ -109,6 +111,7 @@ type Parts = {
   readonly workloads: Workloads;
   readonly audit: Audit;
   readonly usage: UsageRecord;
+  readonly outside: OutsideRecord;
   readonly metrics: Metrics;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
@@ -147,6 +150,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf(releaseOf(controller.state, id)!, sealed.open(releaseOf(controller.state, id)!), {
       CROSSFADE_PLAN: planUrl,
     });
+  const outside = new OutsideRecord(() => applied.current, usage, host.clock);
   const canCall = (): boolean => applied.current.validate.speech !== undefined;
   const controller: Controller = await Controller.open({
     service: config.service,
@@ -161,6 +165,7 @@ async function assemble(folder: string): Promise<Parts> {
     secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(applied.current),
     askProbe: doubtProbe({ host, folder, canCall, log: logTo }),
+    outside: () => outside.present,
     ordersAt: (state, at) => standingOrders(applied.current, state, at),
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
@@ -172,7 +177,7 @@ async function assemble(folder: string): Promise<Parts> {
   const metrics = new Metrics(controller.state);
   controller.subscribe(() => metrics.note(controller.state));
   return {
-    ...{ usage, metrics, host, applied, stateFolder, journal, tokens },
+    ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
     ...{ workloads, audit, gateway, drivers, sealed, controller, hold },
   };
 }

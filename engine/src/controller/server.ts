@@ -22,7 +22,9 @@ import { artifactPath, receiveArtifact } from './artifact-route.ts';
 import { apply, type ApplyWorld } from './apply-route.ts';
 import { flagViewsOf, flagWarnings } from './flag-verbs.ts';
 import type { GatewayLink } from './gateway-link.ts';
+import { incidentViewsOf, rolloutOf } from './incident-verbs.ts';
 import { logFiles } from './log-view.ts';
+import { postMortem } from './post-mortem.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import type { Metrics } from './metrics.ts';
 import { readinessOf } from './readiness.ts';
@@ -149,6 +151,7 @@ function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/kpi', async (context) => context.json(await kpiViewOf(world, windowOf(context))));
   app.get('/v1/usage', async (context) => context.json(await usageViewOf(world, windowOf(context))));
   app.get('/v1/policy', (context) => context.json(policyViewOf(world.controller.state)));
+  addIncidentViews(world, app);
   app.get('/v1/flags', (context) =>
     context.json({ flags: flagViewsOf(world.controller.state, world.controller.clock.now()) }),
   );
@@ -159,6 +162,34 @@ function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/diff', async (context) => {
     const { from, to, code } = diffQuery.parse(context.req.query());
     return context.json(await diffOf(world, from, to, code === 'true'));
+  });
+}
+
+function addIncidentViews(world: ServerWorld, app: App): void {
+  const { controller } = world;
+  const views = async () => {
+    const gateway = await world.gateway.state().catch(() => undefined);
+    const ids = gateway?.overrides.map((each) => each.id);
+    return incidentViewsOf(controller.state, controller.clock.now(), ids);
+  };
+  app.get('/v1/incidents', async (context) => context.json(await views()));
+  app.get('/v1/public-status', (context) =>
+    context.json(controller.board.report(controller.state, controller.clock.now())),
+  );
+  app.get('/v1/postmortem/:id', async (context) => {
+    const id = context.req.param('id');
+    const incident = (await views()).incidents.find((each) => each.id === id);
+    if (!incident)
+      throw new CrossfadeError('not-found', `there is no incident ${id}`, '`crossfade incident list`');
+    const known = controller.state.incidents.find((each) => each.id === id)!;
+    const rollout = rolloutOf(controller.state, known);
+    const [events, usage] = await Promise.all([
+      world.tail(0, 2_000),
+      world.usage.rows(rollout?.startedAt ?? incident.openedAt),
+    ]);
+    return context.json({
+      markdown: postMortem({ state: controller.state, incident, rollout, events, usage }),
+    });
   });
 }
 

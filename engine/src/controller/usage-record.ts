@@ -4,7 +4,9 @@
 // crash costs at most that. U3 seconds in which nobody watched count as neither up nor down.
 import type { EnvironmentSample, SampleFrame } from '../api/samples.ts';
 import { errorText } from '../errors.ts';
+import { maintenanceStatus } from '../rollout/incidents.ts';
 import { environmentWithRole, unfinished, type State } from '../rollout/rollout.ts';
+import type { Day } from '../api/public-status.ts';
 import type { StateStore } from './state-file.ts';
 
 /**
@@ -29,6 +31,7 @@ export type UsageRow = {
 };
 
 export const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 const pathsAnHour = 500;
 const otherPaths = '(others)';
 /** The gateway sends a line every 200 ms while it runs. */
@@ -87,6 +90,8 @@ export class UsageRecord {
     const stable = environmentWithRole(state, 'stable');
     // A machine that slept saw nothing.
     if (!stable || sinceMs <= 0 || sinceMs > longestTickMs) return;
+    // What was announced is no outage, and no proof of being up either.
+    if (state.maintenances.some((each) => maintenanceStatus(each, at) === 'in_progress')) return;
     const isReady = state.environments[stable].instances.some((each) => each.state === 'ready');
     const isUp = isReady && at - this.#heardAt <= silentMs;
     const seconds = { ...none, count: sinceMs / 1000, failed: isUp ? 0 : sinceMs / 1000 };
@@ -131,6 +136,19 @@ export class UsageRecord {
       .selectAll()
       .where('hour', '>=', fromMs - hourMs);
     return (await query.execute()) as UsageRow[];
+  }
+
+  /** The last `count` UTC days up to `at`, oldest first; seconds that somebody watched, and those down. */
+  async days(at: number, count: number): Promise<Day[]> {
+    const first = Math.floor(at / dayMs) - count + 1;
+    const rows = (await this.rows(first * dayMs)).filter((each) => each.kind === 'service');
+    return Array.from({ length: count }, (_, index) => {
+      const from = (first + index) * dayMs;
+      const own = rows.filter((each) => each.hour >= from && each.hour < from + dayMs);
+      const sum = (of: (row: UsageRow) => number): number => own.reduce((all, each) => all + of(each), 0);
+      const day = new Date(from).toISOString().slice(0, 10);
+      return { day, seenS: sum((each) => each.count), downS: sum((each) => each.failed) };
+    });
   }
 
   async forget(beforeMs: number): Promise<void> {

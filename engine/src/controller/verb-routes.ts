@@ -19,6 +19,12 @@ import {
   type VerbAnswer,
 } from '../api/control.ts';
 import { flagRampRequest, flagRequest, flagSetRequest } from '../api/flags.ts';
+import {
+  incidentOpenRequest,
+  incidentUpdateRequest,
+  maintenanceEndRequest,
+  maintenanceRequest,
+} from '../api/incidents.ts';
 import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { mayDo, type Action } from '../api/roles.ts';
 import { notAllowed, type Bindings, type Variables } from './access/admission.ts';
@@ -26,6 +32,7 @@ import { body } from './access/request-body.ts';
 import { adopt } from './adoption.ts';
 import { killFlag, rampFlag, reviveFlag, setFlag, unsetFlag } from './flag-verbs.ts';
 import { ack, approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
+import { endMaintenance, openIncident, scheduleMaintenance, updateIncident } from './incident-verbs.ts';
 import { drill, giveSignoff, reportDrill } from './readiness.ts';
 import {
   abort,
@@ -84,6 +91,10 @@ export function addVerbs(world: VerbWorld, app: App): void {
   verb('drill', drillRequest, drill);
   verb('drill/report', drillReport, reportDrill);
   verb('signoff', signoffRequest, giveSignoff);
+  verb('incident/open', incidentOpenRequest, openIncident);
+  verb('incident/update', incidentUpdateRequest, updateIncident);
+  verb('maintenance/schedule', maintenanceRequest, scheduleMaintenance);
+  verb('maintenance/end', maintenanceEndRequest, endMaintenance);
   verb('flags/set', flagSetRequest, setFlag);
   verb('flags/ramp', flagRampRequest, rampFlag);
   verb('flags/kill', flagRequest, killFlag);
@@ -93,7 +104,21 @@ export function addVerbs(world: VerbWorld, app: App): void {
 
 /** Of a request, in this order: what the audit says it was about. */
 const targets = [
-  ...['way', 'percent', 'release', 'ref', 'to', 'route', 'line', 'person', 'alert', 'flag', 'value'],
+  ...[
+    'way',
+    'percent',
+    'release',
+    'ref',
+    'to',
+    'route',
+    'line',
+    'person',
+    'alert',
+    'flag',
+    'value',
+    'incident',
+    'maintenance',
+  ],
 ] as const;
 
 /** What the audit says about a verb: where to, and why. */

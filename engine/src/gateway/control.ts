@@ -19,7 +19,7 @@ import type { FrameListener } from './meter.ts';
 import { sendJson } from './ingress/own-answer.ts';
 import { readBody } from './ingress/request-body.ts';
 import type { PushResult } from './route-table.ts';
-import { publicStatus, type PublicStatus } from './ingress/status-page.ts';
+import { publicStatus, type PublicStatus } from '../api/public-status.ts';
 
 const bodyLimitBytes = 1024 * 1024;
 const listenerLimitBytes = 1024 * 1024;

@@ -17,6 +17,7 @@ import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
 import { OwnPages } from './ingress/own-pages.ts';
+import { StatusStore } from './ingress/status-store.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
 import { deriveSecret } from './secret.ts';
 import { Voice } from './voice/voice.ts';
@@ -61,7 +62,7 @@ export class DataPlane {
   readonly #gateway: Gateway;
   readonly #voice: Voice;
   readonly #flags: FlagDoor;
-  readonly #pages: OwnPages;
+  readonly #status: StatusStore;
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
@@ -90,8 +91,11 @@ export class DataPlane {
       table: () => this.#tables.current,
       overrides: () => this.#brake.overrides,
     });
-    this.#pages = new OwnPages(host, () => this.health(), this.#flags, this.#voice);
-    this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: this.#pages, trustedProxies });
+    this.#status = new StatusStore(host.files, `${stateFolder}/gateway-status.json`);
+    const doors = [this.#flags];
+    const own = { host, trustedProxies, doors, voice: this.#voice, status: this.#status };
+    const pages = new OwnPages({ ...own, health: () => this.health() });
+    this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: pages, trustedProxies });
     this.#meter.show({
       leases: (environment) => this.#fleet.leases(environment),
       activeSessions: (release) => this.#voice.active(release),
@@ -182,7 +186,7 @@ export class DataPlane {
       progress: (id) => this.#voice.progress(id),
       sessions: () => this.#voice.list(),
       giveSecrets: (secrets) => this.#voice.giveSecrets(secrets),
-      publish: (status) => this.#pages.publish(status),
+      publish: (status) => this.#status.take(status),
     };
   }
 

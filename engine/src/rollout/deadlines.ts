@@ -5,6 +5,7 @@ import { endFreeze, withoutLock } from './gates.ts';
 import { addInstance, promoteRoute } from './healing.ts';
 import { limits, outstanding } from './outstanding.ts';
 import { isAllClear } from './guarded.ts';
+import { incidentTimerFired } from './incidents.ts';
 import { alertTimerFired, downTooLong } from './policy-acts.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { preparedPlace } from './table.ts';
@@ -18,6 +19,7 @@ export function timerFired(state: State, event: Result<'timer-fired'>): State {
   if (name === 'freeze') return endFreeze(state, event.timer.slice('freeze/'.length));
   if (name === 'lock') return withoutLock(state);
   if (name === 'alert') return alertTimerFired(state, event);
+  if (name === 'incident') return incidentTimerFired(state, event.timer, event.at);
   if (name === 'down') return downTooLong(state);
   if (name === 'route') return promoteRoute(state, second!, event.at);
   const rollout = unfinished(state);

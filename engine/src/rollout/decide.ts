@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts';
 import { goOn } from './advance.ts';
 import type { Effect } from './effects.ts';
 import type { Event } from './events.ts';
+import { keepIncidents } from './incidents.ts';
 import { outstanding } from './outstanding.ts';
 import { afterResult } from './progress.ts';
 import type { Phase } from './phase.ts';
@@ -31,8 +32,9 @@ export function decide(state: State, event: Event): Decision {
   if (next.kind === 'refused') return next;
   const { at } = event;
   const settled = clocked(state, settle(state, alerted(state, goOn(next.state, at), at), at), at);
-  checkInvariants(settled);
-  return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
+  const told = keepIncidents(state, settled, at);
+  checkInvariants(told);
+  return { kind: 'accepted', state: told, effects: newlyOwed(state, told) };
 }
 
 function newlyOwed(before: State, after: State): Effect[] {

@@ -7,7 +7,7 @@ import { decide } from './decide.ts';
 import type { Event, VerbEvent } from './events.ts';
 import { signoffLines, type CheckedLine } from './signoff.ts';
 import { stableRelease, type State } from './rollout.ts';
-import { publicStatus } from '../controller/public-status.ts';
+import { StatusBoard } from '../controller/public-status.ts';
 import { tableOf, weightPercent } from './table.ts';
 import {
   deployed,
@@ -41,7 +41,8 @@ test('a drill serves its own key alone, is not told to the public, and ends as a
   assert.equal(state.rollout!.phase.kind, 'paused');
   assert.equal(weightPercent(state), 0);
   assert.deepEqual([under(state, key), under(state, 'somebody')], ['candidate', 'stable']);
-  assert.match(JSON.stringify(publicStatus(state, 1_000)), /No change is under way/);
+  const board = new StatusBoard({ publishStatus: () => Promise.resolve() }, () => undefined);
+  assert.match(JSON.stringify(board.report(state, 1_000)), /No change is under way/);
   assert.match(
     refused(decide(state, { kind: 'promote-requested', isFull: true, at: 1, actor: 'ann' })),
     /a drill gets no traffic/,

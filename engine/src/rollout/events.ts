@@ -6,7 +6,8 @@ import type { EnvironmentName, Override, SessionPolicy } from '../api/route-tabl
 import type { Evidence, GuardConfig, VerdictKind } from '../guard/evidence.ts';
 import type { Freeze } from './gates.ts';
 import type { Hooks } from './hooks.ts';
-import type { Policy } from './policy.ts';
+import type { IncidentStatus } from './incidents.ts';
+import type { Policy, Severity } from './policy.ts';
 import type { Release } from './release.ts';
 import type { CheckedLine, SignoffLine } from './signoff.ts';
 import type { InstanceState, Step } from './rollout.ts';
@@ -30,6 +31,32 @@ type FlagEvent = { readonly flag: string; readonly reason: string } & (
   | { readonly kind: 'flag-revived' }
   | { readonly kind: 'flag-unset' }
 );
+
+/** `text` is for everybody, `note` for those inside. */
+type IncidentEvent =
+  | {
+      readonly kind: 'incident-opened';
+      readonly title: string;
+      readonly severity: Severity;
+      readonly text: string;
+      readonly note: string;
+    }
+  | {
+      readonly kind: 'incident-updated';
+      readonly incident: string;
+      readonly status?: IncidentStatus;
+      readonly severity?: Severity;
+      readonly text: string;
+      readonly note: string;
+    }
+  | {
+      readonly kind: 'maintenance-scheduled';
+      readonly title: string;
+      readonly text: string;
+      readonly from: number;
+      readonly until: number;
+    }
+  | { readonly kind: 'maintenance-ended'; readonly maintenance: string };
 
 export type VerbEvent = Request &
   (
@@ -92,6 +119,7 @@ export type VerbEvent = Request &
       }
     | { readonly kind: 'route-use-requested'; readonly route: string }
     | FlagEvent
+    | IncidentEvent
   );
 
 export type ResultEvent = { readonly at: number } & (

@@ -4,6 +4,7 @@
 import { assertNever } from '../assert.ts';
 import { alertTimers } from './alerts.ts';
 import type { Effect } from './effects.ts';
+import { incidentTimers } from './incidents.ts';
 import { environmentNames, unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace, tableOf } from './table.ts';
 
@@ -37,6 +38,7 @@ export function outstanding(state: State): Effect[] {
     ...state.hooks.map((hook): Effect => ({ id: `hook/${hook.id}`, kind: 'run-hook', hook })),
     ...gateTimers(state),
     ...alertTimers(state),
+    ...incidentTimers(state),
     ...tellEffects(state),
   ];
 }

@@ -8,6 +8,7 @@ import type { FlagEdit, Kill } from './flags.ts';
 import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
+import type { Incident, Maintenance } from './incidents.ts';
 import type { Approval, Marks, Phase, RolloutClock, Trigger } from './phase.ts';
 import { defaultPolicy, type Policy } from './policy.ts';
 import type { Release } from './release.ts';
@@ -171,6 +172,10 @@ export type State = {
   /** Newest last, open ones and ended. */
   readonly alerts: readonly Alert[];
   readonly alertCount: number;
+  readonly incidents: readonly Incident[];
+  readonly incidentCount: number;
+  readonly maintenances: readonly Maintenance[];
+  readonly maintenanceCount: number;
   /** Since when the side that serves has no ready instance; long: for as long as is allowed. */
   readonly down?: { readonly environment: EnvironmentName; readonly since: number; readonly isLong?: true };
 };
@@ -207,6 +212,10 @@ export function initialState(service: string): State {
     policy: defaultPolicy,
     alerts: [],
     alertCount: 0,
+    incidents: [],
+    incidentCount: 0,
+    maintenances: [],
+    maintenanceCount: 0,
   };
 }
 

@@ -12,8 +12,10 @@ import { approve, broken, promote } from './promote.ts';
 import { releaseOf, stableRelease, unfinished, type Rollout, type State } from './rollout.ts';
 import { rollback } from './rollback.ts';
 import { startRollback } from './rolling-back.ts';
+import { useRoute } from './route-use.ts';
 import { signOff, unsigned } from './signoff.ts';
-import { handOver, openRollout, resumeStep, withPhase } from './transitions.ts';
+import { openRollout, resumeStep, withPhase } from './transitions.ts';
+import { endMaintenance, openIncident, scheduleMaintenance, updateIncident } from './incidents.ts';
 import { next, refused, type VerbOutcome } from './outcome.ts';
 
 type Verb<K extends VerbEvent['kind']> = Extract<VerbEvent, { kind: K }>;
@@ -43,6 +45,10 @@ const verbKinds = new Set<Event['kind']>([
   'flag-killed',
   'flag-revived',
   'flag-unset',
+  'incident-opened',
+  'incident-updated',
+  'maintenance-scheduled',
+  'maintenance-ended',
 ]);
 
 export function isVerb(event: Event): event is VerbEvent {
@@ -101,6 +107,14 @@ export function afterVerb(state: State, event: VerbEvent): VerbOutcome {
       return reviveFlag(state, event);
     case 'flag-unset':
       return unsetFlag(state, event);
+    case 'incident-opened':
+      return openIncident(state, event);
+    case 'incident-updated':
+      return updateIncident(state, event);
+    case 'maintenance-scheduled':
+      return scheduleMaintenance(state, event);
+    case 'maintenance-ended':
+      return endMaintenance(state, event);
     default:
       return assertNever(event);
   }
@@ -258,33 +272,5 @@ function retry(state: State, event: Verb<'retry-requested'>): VerbOutcome {
       ...(fourEyes && { fourEyes }),
       ...(event.breakGlass !== undefined && { breakGlass: event.breakGlass }),
     }),
-  );
-}
-
-function useRoute(state: State, event: Verb<'route-use-requested'>): VerbOutcome {
-  const routed = Object.values(state.environments).flatMap((each) =>
-    each.role === 'empty' ? [] : [each.release!],
-  );
-  const having = routed.filter((id) =>
-    releaseOf(state, id)!.routes.some((each) => each.name === event.route),
-  );
-  if (having.length === 0) {
-    const names = new Set(routed.flatMap((id) => releaseOf(state, id)!.routes.map((each) => each.name)));
-    const hint = names.size > 0 ? `there is: ${[...names].join(', ')}` : 'speech.routes is empty';
-    return refused('unknown-route', `no release in service has a route "${event.route}"`, hint);
-  }
-  const overlays = { ...state.overlays };
-  for (const id of having) {
-    const others = releaseOf(state, id)!
-      .routes.map((each) => each.name)
-      .filter((name) => name !== event.route);
-    overlays[id] = { ...overlays[id], routeOrder: [event.route, ...others] };
-  }
-  const flagsVersion = state.flagsVersion + 1;
-  // A person's word outranks what healing found.
-  const demoted = state.demoted.filter((each) => each.route !== event.route);
-  const used = { ...state, overlays, flagsVersion, demoted };
-  return next(
-    handOver(used, `route-${event.route}-${flagsVersion}`, having, `route ${event.route}`, 2_000, event.at),
   );
 }

@@ -150,6 +150,8 @@ const reads = new Set([
   '/v1/probe-keys',
   '/v1/policy',
   '/v1/flags',
+  '/v1/incidents',
+  '/v1/public-status',
 ]);
 
 /** What a request asks for; undefined for what is not there. */
@@ -159,7 +161,7 @@ export function actionOf(method: string, path: string): Action | undefined {
   const name = /^\/v1\/([a-z-]{1,40})(?:\/[\w-]{1,64})?$/.exec(path)?.[1] ?? '';
   if (method === 'GET' || method === 'HEAD') {
     if (name === 'audit' || name === 'tokens' || name === 'logs') return name;
-    return reads.has(path) || name === 'releases' || name === 'artifacts' ? 'read' : undefined;
+    return reads.has(path) || ['releases', 'artifacts', 'postmortem'].includes(name) ? 'read' : undefined;
   }
   if (method === 'PUT') return name === 'artifacts' ? 'deploy' : undefined;
   if (method !== 'POST') return undefined;

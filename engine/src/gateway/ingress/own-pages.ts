@@ -1,41 +1,43 @@
-// The paths that are the gateway's own: the status page, its health, and the doors of the voice side. They
+// The paths that are the gateway's own: the status pages, its health, and the doors of flags and voice. They
 // need neither the app nor the controller.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Host } from '../../host.ts';
+import type { Networks } from '../../networks.ts';
+import { etagOf, statusDocument } from '../../status/site.ts';
 import type { OwnPaths } from '../gateway.ts';
-import type { ClientSide } from './client-side.ts';
-import { send, sendJson, sendRefusal } from './own-answer.ts';
+import { clientSide, type ClientSide } from './client-side.ts';
+import { sendJson, sendRefusal } from './own-answer.ts';
 import { refuse } from './request-head.ts';
-import { statusPage, type PublicStatus } from './status-page.ts';
+import type { StatusStore } from './status-store.ts';
+
+export type OwnPagesParts = {
+  readonly host: Host;
+  readonly health: () => unknown;
+  readonly status: StatusStore;
+  readonly trustedProxies: Networks;
+  /** Asked in their order. */
+  readonly doors: readonly Pick<OwnPaths, 'request'>[];
+  readonly voice: OwnPaths;
+};
 
 export class OwnPages implements OwnPaths {
-  readonly #host: Host;
-  readonly #health: () => unknown;
-  readonly #flags: Pick<OwnPaths, 'request'>;
-  readonly #voice: OwnPaths;
-  #status: PublicStatus | undefined;
+  readonly #parts: OwnPagesParts;
 
-  constructor(host: Host, health: () => unknown, flags: Pick<OwnPaths, 'request'>, voice: OwnPaths) {
-    this.#host = host;
-    this.#health = health;
-    this.#flags = flags;
-    this.#voice = voice;
-  }
-
-  publish(status: PublicStatus): void {
-    this.#status = status;
+  constructor(parts: OwnPagesParts) {
+    this.#parts = parts;
   }
 
   request(request: IncomingMessage, response: ServerResponse, path: string): boolean {
+    const { doors, voice, health } = this.#parts;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    if (path.startsWith('/status') || path === '/_crossfade/health') {
+    if (path === '/status' || path.startsWith('/status/') || path === '/_crossfade/health') {
       if (!isRead) sendRefusal(response, refuse(405, 'bad-method', 'this page is only read'));
-      else if (path === '/_crossfade/health') sendJson(response, 200, this.#health());
-      else send(response, 200, 'text/html; charset=utf-8', statusPage(this.#status, this.#host.clock.now()));
+      else if (path === '/_crossfade/health') sendJson(response, 200, health());
+      else this.#status(request, response, path);
       return true;
     }
-    return this.#flags.request(request, response, path) || this.#voice.request(request, response, path);
+    return [...doors, voice].some((each) => each.request(request, response, path));
   }
 
   upgrade(
@@ -45,6 +47,31 @@ export class OwnPages implements OwnPaths {
     path: string,
     client: ClientSide,
   ): boolean {
-    return this.#voice.upgrade(request, socket, ahead, path, client);
+    return this.#parts.voice.upgrade(request, socket, ahead, path, client);
+  }
+
+  #status(request: IncomingMessage, response: ServerResponse, path: string): void {
+    const { host, status, trustedProxies } = this.#parts;
+    const { scheme, forwardedHost } = clientSide(request, trustedProxies);
+    const base =
+      status.current?.url ?? `${scheme}://${forwardedHost ?? request.headers.host ?? 'localhost'}/status`;
+    const rest = path.replace(/^\/status\/?/, '').replace(/\/$/, '');
+    const found = statusDocument(status.current, rest, host.clock.now(), base, (each) =>
+      each === '' ? '/status' : `/status/${each}`,
+    );
+    if (!found) return sendRefusal(response, refuse(404, 'not-found', 'there is no such page'));
+    const etag = etagOf(found);
+    const headers = {
+      ETag: etag,
+      'Cache-Control': 'public, max-age=15, stale-if-error=86400',
+      'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+      'X-Content-Type-Options': 'nosniff',
+      // Readers of the JSON and the feeds are pages of others as well.
+      'Access-Control-Allow-Origin': '*',
+    };
+    if (request.headers['if-none-match'] === etag) return void response.writeHead(304, headers).end();
+    const length = String(Buffer.byteLength(found.body));
+    response.writeHead(200, { ...headers, 'Content-Type': found.type, 'Content-Length': length });
+    response.end(request.method === 'HEAD' ? undefined : found.body);
   }
 }
