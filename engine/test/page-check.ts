@@ -1,5 +1,5 @@
-// A page in chromium as people meet it: at 360 and 1440 px, light and dark; axe finds nothing, nothing scrolls
-// sideways, no text is clipped. Screenshots go to the folder named by SCREENSHOTS, if there is one.
+// A page in chromium as people meet it: at 360 and 1440 px, light and dark; axe finds nothing, nothing
+// scrolls sideways, no text is clipped. Screenshots go to the folder named by SCREENSHOTS, if there is one.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,6 +1,6 @@
-// The public status of a running service: a rollback is an incident on it within two seconds and is resolved by
-// what was measured; the page stands with app, controller and gateway gone and come back; and it is good to
-// read in chromium.
+// The public status of a running service: a rollback is an incident on it within two seconds and is resolved
+// by what was measured; the page stands with app, controller and gateway gone and come back; and it is good
+// to read in chromium.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -135,7 +135,7 @@ test('incidents and windows by hand, with clear refusals', async () => {
   assert.match(readFileSync(join(folder, 'incidents/i1.html'), 'utf8'), /Words are quick again/);
 });
 
-test('the page stands with the controller dead, the gateway killed and come back, and the app gone', async () => {
+test('the page stands with the controller dead and the gateway killed and come back', async () => {
   await using stage = await Stage.make(config);
   await stage.up();
   await stage.must('deploy', 'full');
