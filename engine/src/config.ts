@@ -119,7 +119,27 @@ function crossChecks(config: Config): Mistake[] {
   if (config.app.driver === 'external' && !config.app.external?.url && !config.app.external?.command) {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
-  return [...found, ...nameChecks(config), ...networkChecks(config)];
+  return [...found, ...nameChecks(config), ...channelChecks(config), ...networkChecks(config)];
+}
+
+/** Channels that routes and contacts name must be there; `in-app` always is. */
+function channelChecks({ notify, contacts }: Config): Mistake[] {
+  const known = new Set([...Object.keys(notify.channels), 'in-app']);
+  const named = [
+    ...(notify.routes ?? []).map(({ channels }, index) => ({ path: ['notify', 'routes', index], channels })),
+    ...(['primary', 'secondary', 'escalation'] as const).map((each) => ({
+      path: ['contacts', each],
+      channels: contacts[each]?.channels ?? [],
+    })),
+  ];
+  return named.flatMap(({ path, channels }) =>
+    channels
+      .filter((each) => !known.has(each))
+      .map((each) => ({
+        path: [...path, 'channels'],
+        text: `there is no channel "${each}" in notify.channels`,
+      })),
+  );
 }
 
 function nameChecks({ policy }: Config): Mistake[] {

@@ -7,7 +7,7 @@ const allowed: Record<string, readonly string[]> = {
   viewer: ['read'],
   operator: [
     ...['logs', 'deploy', 'releases', 'promote', 'pause', 'resume', 'abort', 'retry', 'rollback', 'ack'],
-    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
+    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe', 'notify'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],
   admin: ['tokens', 'shutdown', 'break-lock', 'apply'],

@@ -26,6 +26,7 @@ const lowestRole = {
   probe: 'operator',
   signoff: 'approver',
   ack: 'operator',
+  notify: 'operator',
   approve: 'approver',
   freeze: 'approver',
   unfreeze: 'approver',

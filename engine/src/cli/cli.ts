@@ -17,6 +17,7 @@ import { logs } from './logs.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
+import { addNotifyCommands } from './notify-commands.ts';
 import { addProject } from './project-commands.ts';
 import { renderError } from './render.ts';
 import { rollback } from './rollback.ts';
@@ -67,6 +68,7 @@ export function commandTable(done: Done): Command {
   addGates(program, done, { run: withRun, forward: withForward });
   addViews(program, done);
   addProject(program, done);
+  addNotifyCommands(program, done);
   addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });
   addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);

@@ -19,6 +19,7 @@ const effects: Readonly<Record<string, Effect>> = {
   freezes: 'live',
   policy: 'live',
   contacts: 'live',
+  notify: 'live',
   retention: 'live',
   source: 'live',
   destinations: 'live',

@@ -32,6 +32,8 @@ import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { Metrics } from './metrics.ts';
+import { beat, digestText, makeNotifier } from './notifications.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
@@ -44,6 +46,8 @@ import { eventLineOf } from './views.ts';
 
 const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 
+const warn = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
+
 /** Runs the controller of a folder until SIGTERM; rejects with a catalogue error when it cannot start. */
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
@@ -54,12 +58,14 @@ export async function serveController(folder: string): Promise<void> {
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
+  void parts.notifier.run();
   const { usage } = parts;
   const rounds = [
     repeat(() => housekeeping.look(), 30_000),
     repeat(() => usage.flush(), 30_000),
     repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
     repeat(goalWatch(world), goalEveryMs),
+    repeat(() => beat(parts.host, folder, applied.current, warn), 60_000),
   ];
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
@@ -67,6 +73,7 @@ export async function serveController(folder: string): Promise<void> {
     endWatch();
     for (const server of servers) server.close();
     for (const server of servers) server.closeAllConnections();
+    parts.notifier.stop();
     void controller
       .stop()
       .then(() => usage.flush())
@@ -110,6 +117,7 @@ type Parts = {
   readonly audit: Audit;
   readonly usage: UsageRecord;
   readonly metrics: Metrics;
+  readonly notifier: Notifier;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -128,7 +136,7 @@ async function assemble(folder: string): Promise<Parts> {
   const hold = holdFolder(stateFolder);
   const store = openStateFile(join(stateFolder, 'crossfade.db'));
   const journal = await SqliteJournal.on(store);
-  const logTo = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
+  const logTo = warn;
   const tokens = await Tokens.open(store, host, config.service, logTo);
   const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
@@ -147,6 +155,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf(releaseOf(controller.state, id)!, sealed.open(releaseOf(controller.state, id)!), {
       CROSSFADE_PLAN: planUrl,
     });
+  const notifier = makeNotifier({ host, folder, store, gateway, config: () => applied.current, log: warn });
   const canCall = (): boolean => applied.current.validate.speech !== undefined;
   const controller: Controller = await Controller.open({
     service: config.service,
@@ -162,6 +171,11 @@ async function assemble(folder: string): Promise<Parts> {
     guardConfig: () => guardLimits(applied.current),
     askProbe: doubtProbe({ host, folder, canCall, log: logTo }),
     ordersAt: (state, at) => standingOrders(applied.current, state, at),
+    queueNotice: (notice) => notifier.queue(notice),
+    digest: {
+      everyMs: () => applied.current.notify.digest,
+      text: () => digestText(controller.state, usage, controller.clock.now()),
+    },
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
     observe: (frame) => {
@@ -173,7 +187,7 @@ async function assemble(folder: string): Promise<Parts> {
   controller.subscribe(() => metrics.note(controller.state));
   return {
     ...{ usage, metrics, host, applied, stateFolder, journal, tokens },
-    ...{ workloads, audit, gateway, drivers, sealed, controller, hold },
+    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, hold },
   };
 }
 
@@ -208,6 +222,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     audit,
     usage,
     metrics: parts.metrics,
+    notifier: parts.notifier,
     checkRecords: async () => {
       const first = await journal.first();
       const archived = first && archiveBrokenAt(host.files, join(stateFolder, 'archive'), first);

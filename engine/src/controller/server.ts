@@ -27,7 +27,6 @@ import { probeReport } from '../api/probes.ts';
 import { drillReport, drillRequest, signoffRequest } from '../api/readiness.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
-import { lastVerified } from '../backup/verified-mark.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import {
   Admission,
@@ -46,6 +45,7 @@ import { artifactPath, receiveArtifact } from './artifact-route.ts';
 import { apply, type ApplyWorld } from './apply-route.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { adopt } from './adoption.ts';
+import { addNotify, countsOf, type NotifyWorld } from './notify-routes.ts';
 import { ack, approve, freeze, healing, lock, unfreeze, unlock } from './gate-verbs.ts';
 import { logFiles } from './log-view.ts';
 import {
@@ -61,7 +61,7 @@ import {
   type VerbWorld,
 } from './verbs.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
-import type { Metrics } from './metrics.ts';
+import { addMetrics, type MetricsWorld } from './metrics-route.ts';
 import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { restorationMade } from './restoration.ts';
@@ -71,9 +71,10 @@ import { statusOf } from './views.ts';
 export type ServerWorld = UsageWorld &
   AdmissionWorld &
   ApplyWorld &
+  NotifyWorld &
+  MetricsWorld &
   StreamWorld & {
     readonly tokens: Tokens;
-    readonly metrics: Metrics;
     readonly gateway: GatewayLink;
     readonly page: string;
     readonly warnings: () => readonly string[];
@@ -97,6 +98,7 @@ export function controlApp(world: ServerWorld): App {
   addViews(world, app);
   addVerbs(world, app);
   addMetrics(world, app);
+  addNotify(world, app);
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);
@@ -164,8 +166,10 @@ function addViews(world: ServerWorld, app: App): void {
     const gateway = await world.gateway.state().catch(() => undefined);
     const { verdict } = controller.watch;
     const at = controller.clock.now();
-    return context.json(
-      statusOf({
+    const notify = countsOf(await world.notifier.outbox.log.counts());
+    return context.json({
+      notify,
+      ...statusOf({
         pid: process.pid,
         state: controller.state,
         at,
@@ -175,7 +179,7 @@ function addViews(world: ServerWorld, app: App): void {
         restoration: restorationMade(world, controller.state),
         warnings: world.warnings(),
       }),
-    );
+    });
   });
   app.get('/v1/logs', (context) => {
     const { release, instance, lines } = logRequest.parse(context.req.query());
@@ -192,15 +196,6 @@ function addViews(world: ServerWorld, app: App): void {
   app.get('/v1/diff', async (context) => {
     const { from, to, code } = diffQuery.parse(context.req.query());
     return context.json(await diffOf(world, from, to, code === 'true'));
-  });
-}
-
-/** For Prometheus: with a viewer's token as bearer. */
-function addMetrics(world: ServerWorld, app: App): void {
-  app.get('/metrics', async (context) => {
-    const backup = lastVerified(world.host.files, `${world.folder}/.crossfade`);
-    const text = await world.metrics.text(world.controller.state, backup?.at);
-    return context.text(text, 200, { 'content-type': world.metrics.contentType });
   });
 }
 

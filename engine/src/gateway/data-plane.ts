@@ -14,6 +14,7 @@ import { Gateway } from './gateway.ts';
 import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
+import { NoticeBoard } from './ingress/notice-board.ts';
 import { OwnPages } from './ingress/own-pages.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
 import { deriveSecret } from './secret.ts';
@@ -59,6 +60,7 @@ export class DataPlane {
   readonly #gateway: Gateway;
   readonly #voice: Voice;
   readonly #pages: OwnPages;
+  readonly #board: NoticeBoard;
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
@@ -81,7 +83,8 @@ export class DataPlane {
       table: () => this.#tables.current,
       overrides: () => this.#brake.overrides,
     });
-    this.#pages = new OwnPages(host, () => this.health(), this.#voice);
+    this.#board = new NoticeBoard(host.clock, (notice) => this.#voice.announce(notice));
+    this.#pages = new OwnPages(host, () => this.health(), this.#voice, this.#board);
     this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: this.#pages, trustedProxies });
     this.#meter.show({
       leases: (environment) => this.#fleet.leases(environment),
@@ -101,6 +104,7 @@ export class DataPlane {
     this.#beat(tickMs, () => this.#fleet.tick());
     this.#beat(frameMs, () => this.#meter.cut(host.clock.now()));
     this.#beat(1_000, () => this.#voice.tick());
+    this.#beat(1_000, () => this.#board.tick());
   }
 
   health(): unknown {
@@ -130,6 +134,7 @@ export class DataPlane {
    */
   async close(drainMs: number): Promise<CutCounts> {
     this.#voice.announceMove();
+    this.#board.close();
     this.ingress.close();
     this.control.close();
     const deadlineMs = this.#host.clock.monotonic() + drainMs;
@@ -168,6 +173,7 @@ export class DataPlane {
       progress: (id) => this.#voice.progress(id),
       sessions: () => this.#voice.list(),
       giveSecrets: (secrets) => this.#voice.giveSecrets(secrets),
+      tell: (notice) => this.#board.take(notice),
       publish: (status) => this.#pages.publish(status),
     };
   }

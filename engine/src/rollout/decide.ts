@@ -8,6 +8,7 @@ import type { Effect } from './effects.ts';
 import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
 import { afterResult } from './progress.ts';
+import { withNotices } from './notices.ts';
 import type { Phase } from './phase.ts';
 import { alerted } from './policy-acts.ts';
 import { environmentNames, unfinished, type State } from './rollout.ts';
@@ -32,7 +33,8 @@ export function decide(state: State, event: Event): Decision {
   const { at } = event;
   const settled = clocked(state, settle(state, alerted(state, goOn(next.state, at), at), at), at);
   checkInvariants(settled);
-  return { kind: 'accepted', state: settled, effects: newlyOwed(state, settled) };
+  const told = withNotices(state, settled, event);
+  return { kind: 'accepted', state: told, effects: newlyOwed(state, told) };
 }
 
 function newlyOwed(before: State, after: State): Effect[] {

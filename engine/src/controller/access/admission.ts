@@ -148,6 +148,8 @@ const reads = new Set([
   '/v1/kpi',
   '/v1/usage',
   '/v1/probe-keys',
+  '/v1/notify',
+  '/v1/notify/log',
 ]);
 
 /** What a request asks for; undefined for what is not there. */

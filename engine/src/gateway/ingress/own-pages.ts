@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Host } from '../../host.ts';
 import type { OwnPaths } from '../gateway.ts';
 import type { ClientSide } from './client-side.ts';
+import type { NoticeBoard } from './notice-board.ts';
 import { send, sendJson, sendRefusal } from './own-answer.ts';
 import { refuse } from './request-head.ts';
 import { statusPage, type PublicStatus } from './status-page.ts';
@@ -13,12 +14,14 @@ export class OwnPages implements OwnPaths {
   readonly #host: Host;
   readonly #health: () => unknown;
   readonly #voice: OwnPaths;
+  readonly #board: NoticeBoard;
   #status: PublicStatus | undefined;
 
-  constructor(host: Host, health: () => unknown, voice: OwnPaths) {
+  constructor(host: Host, health: () => unknown, voice: OwnPaths, board: NoticeBoard) {
     this.#host = host;
     this.#health = health;
     this.#voice = voice;
+    this.#board = board;
   }
 
   publish(status: PublicStatus): void {
@@ -33,7 +36,7 @@ export class OwnPages implements OwnPaths {
       else send(response, 200, 'text/html; charset=utf-8', statusPage(this.#status, this.#host.clock.now()));
       return true;
     }
-    return this.#voice.request(request, response, path);
+    return this.#board.request(request, response, path) || this.#voice.request(request, response, path);
   }
 
   upgrade(
