@@ -176,7 +176,7 @@ export class Notifier {
     if (outcome.kind !== 'sent') log('notify-not-sent', { channel: name, notice: id, text: outcome.text });
     await outbox.end(rows, outcome, wait === undefined ? undefined : now + wait, now);
     if (outcome.kind !== 'retry' || outcome.afterMs === undefined) return true;
-    this.#buckets.set(name, { tokens: 0, at: now + outcome.afterMs });
+    this.#buckets.set(name, { tokens: 1, at: now + outcome.afterMs });
     return false;
   }
 

@@ -165,6 +165,8 @@ const burst = 20;
 export function take(bucket: Bucket | undefined, perMinute: number, now: number) {
   const size = Math.min(burst, perMinute);
   const { tokens, at } = bucket ?? { tokens: size, at: now };
+  // A receiver said from when on it takes more.
+  if (at > now) return { bucket: { tokens, at }, waitMs: at - now };
   const filled = Math.min(size, tokens + (Math.max(0, now - at) * perMinute) / 60_000);
   if (filled >= 1) return { bucket: { tokens: filled - 1, at: now }, waitMs: 0 };
   return { bucket: { tokens: filled, at: now }, waitMs: Math.ceil(((1 - filled) * 60_000) / perMinute) };
