@@ -64,6 +64,7 @@ import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import { addMetrics, type MetricsWorld } from './metrics-route.ts';
 import { drill, giveSignoff, readinessOf, reportDrill } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
+import { addSlack } from './slack-actions.ts';
 import { restorationMade } from './restoration.ts';
 import { kpiViewOf, usageViewOf, type UsageWorld } from './usage-views.ts';
 import { statusOf } from './views.ts';
@@ -99,6 +100,7 @@ export function controlApp(world: ServerWorld): App {
   addVerbs(world, app);
   addMetrics(world, app);
   addNotify(world, app);
+  addSlack(world, app);
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);

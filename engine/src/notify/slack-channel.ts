@@ -7,7 +7,7 @@ import { judged, post, retryAfterMs, secretOf, threadOf } from './channel.ts';
 import type { Channel, ChannelWorld, Memory, Message, Outcome } from './channel.ts';
 import type { ChannelConfig } from '../notify-schema.ts';
 import type { Notice } from '../rollout/notices.ts';
-import { messageOf } from './slack-blocks.ts';
+import { messageOf, usedMessage } from './slack-blocks.ts';
 
 type SlackConfig = Extract<ChannelConfig, { slack: unknown }>['slack'];
 type Answer = {
@@ -47,6 +47,24 @@ export function slackChannel(world: ChannelWorld, config: SlackConfig): Channel 
   };
 }
 
+/** Instead of its buttons a message says who pressed one. */
+export async function replaceButtons(
+  world: ChannelWorld,
+  config: SlackConfig,
+  ts: string,
+  title: string,
+  said: string,
+): Promise<Outcome> {
+  const token = secretOf(world, config.token);
+  if ('missing' in token) return { kind: 'retry', text: token.missing };
+  const nothing = { read: async () => undefined, write: async () => undefined };
+  return new Conversation(world, config, token.value, nothing, new AbortController().signal).close(
+    ts,
+    title,
+    said,
+  );
+}
+
 /** Ends one attempt with its outcome. */
 class Stop extends Error {
   readonly outcome: Outcome;
@@ -72,18 +90,33 @@ class Conversation {
     this.#signal = signal;
   }
 
-  async tell({ id, notices, isRepeat }: Message): Promise<Outcome> {
-    const notice = notices[0]!;
+  tell(message: Message): Promise<Outcome> {
+    return this.#ended(() => this.#tell(message));
+  }
+
+  close(ts: string, title: string, said: string): Promise<Outcome> {
+    return this.#ended(async () => {
+      await this.#call('chat.update', { ts, ...usedMessage(title, said) });
+      return ts;
+    });
+  }
+
+  /** What a call stopped with, or that it was sent. */
+  async #ended(act: () => Promise<string>): Promise<Outcome> {
     try {
-      const root = await this.#root(notice);
-      const known = root ?? (isRepeat ? await this.#findRoot(notice) : undefined);
-      if (!known) return { kind: 'sent', vendor: await this.#open(id, notice) };
-      if (known.notice === id) return { kind: 'sent', vendor: known.ts };
-      return { kind: 'sent', vendor: await this.#goOn(id, notice, known, isRepeat) };
+      return { kind: 'sent', vendor: await act() };
     } catch (error) {
       if (error instanceof Stop) return error.outcome;
       throw error;
     }
+  }
+
+  async #tell({ id, notices, isRepeat }: Message): Promise<string> {
+    const notice = notices[0]!;
+    const root = await this.#root(notice);
+    const known = root ?? (isRepeat ? await this.#findRoot(notice) : undefined);
+    if (!known) return this.#open(id, notice);
+    return known.notice === id ? known.ts : this.#goOn(id, notice, known, isRepeat);
   }
 
   async #root(notice: Notice): Promise<(Root & { notice?: string }) | undefined> {
