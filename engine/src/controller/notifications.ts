@@ -78,9 +78,13 @@ export async function digestText(state: State, usage: UsageRecord, now: number):
   );
   const total = (of: 'count' | 'failed'): number => rows.reduce((sum, each) => sum + each[of], 0);
   const asked = rows.length === 0 ? 'no requests' : `${total('count')} requests, ${total('failed')} failed`;
-  const left = phase.kind === 'baking' ? `, ${Math.round((phase.until - now) / 60_000)} min left` : '';
+  const left = phase.kind === 'baking' ? `, ${spanText(Math.max(0, phase.until - now))} left` : '';
   const states = guards.evidence.map(({ guard, state: said }) => `${guard} ${said}`).join(', ');
-  return `${asked} within the hour${left}; guards: ${states || 'none measured'}`;
+  return `bake of ${candidate.release}${left}: ${asked} within the hour; guards: ${states || 'none measured'}`;
+}
+
+function spanText(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
 /** One call; never rejects. What goes wrong is logged, for it is the other end that pages. */
