@@ -85,7 +85,7 @@ const makers: Record<string, () => Promise<Made>> = {
 };
 
 for (const [name, make] of Object.entries(makers)) {
-  test(`${name}: sends, waits as it is told, follows no redirect, ends in time, shows no secret`, async () => {
+  test(`${name}: sends, waits as it is told, follows no redirect, shows no secret`, async () => {
     const { receiver, config, env } = await make();
     await using _end = receiver;
     const it = channel(config, env);
@@ -167,7 +167,7 @@ test('slack: what was sent before a crash is found by its metadata, root and rep
   assert.equal(workspace.messages.length, 2, 'the reply was posted twice');
 });
 
-test('slack: an approval is asked for with buttons that ask again, and errors of the set-up are final', async () => {
+test('slack: an approval has buttons that ask again; errors of the set-up are final', async () => {
   await using workspace = await SlackWorkspace.open();
   const config = { slack: { token: { env: 'TOKEN' }, channel: slackChannelId, api: workspace.receiver.url } };
   await channel(config).send(

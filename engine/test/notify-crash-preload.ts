@@ -1,5 +1,5 @@
-// Loaded before the worker of the crash test: counts its commits to the outbox and its sends, and at the wanted one
-// kills the process with SIGKILL, before the act or after it.
+// Loaded before the worker of the crash test: counts its commits to the outbox and its sends, and at the
+// wanted one kills the process with SIGKILL, before the act or after it.
 import http from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import sqlite from 'node:sqlite';

@@ -1,5 +1,5 @@
-// The events of a small story, made once by playing the world: a first release, a second one at 100 %, and back.
-// Their times are fixed, so that every process that replays them makes the same notices.
+// The events of a small story, made once by playing the world: a first release, a second one at 100 %, and
+// back. Their times are fixed, so that every process that replays them makes the same notices.
 import type { Effect } from '../src/rollout/effects.ts';
 import type { Event } from '../src/rollout/events.ts';
 import { outstanding } from '../src/rollout/outstanding.ts';

@@ -1,5 +1,5 @@
-// Two rollouts of a service, told to every channel, in a process that may die at any point and is started again:
-// a real journal, `decide` and what it owes, a real outbox. Ends by itself when everything is said.
+// Two rollouts of a service, told to every channel, in a process that may die at any point and is started
+// again: a real journal, `decide` and what it owes, a real outbox. Ends by itself when everything is said.
 import { SqliteJournal } from '../src/controller/journal-sqlite.ts';
 import { openStateFile } from '../src/controller/state-file.ts';
 import { nodeHost } from '../src/host-node.ts';

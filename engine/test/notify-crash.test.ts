@@ -1,6 +1,6 @@
-// kill -9 at commits of the outbox and around sends, on every channel at once: nothing is lost; where a receiver
-// has an identity nothing happens twice; a plain Slack webhook and mail may come twice, once, and it is counted.
-// A sample of the points here; all of them with CRASH_POINTS=all.
+// kill -9 at commits of the outbox and around sends, on every channel at once: nothing is lost; where a
+// receiver has an identity nothing happens twice; a plain Slack webhook and mail may come twice, once, and
+// it is counted. A sample of the points here; all of them with CRASH_POINTS=all.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -127,7 +127,7 @@ class Receivers {
   }
 }
 
-test('each notice reaches each channel over kill -9 at commits and sends, with no second effect', async (t) => {
+test('each notice reaches each channel over kill -9, with no second effect', async (t) => {
   assert.ok(storyNotices.length >= 5, `${storyNotices.length} notices`);
   let points = 0;
   {

@@ -1,5 +1,5 @@
-// A controller that hangs is told by the process above it, once, and that it is back, once; on a real service
-// with a real signed webhook. And the heartbeat by which somebody outside hears that it lives.
+// A controller that hangs is told by the process above it, once, and that it is back, once; on a real
+// service with a real signed webhook. And the heartbeat by which somebody outside hears that it lives.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { DeadMan } from '../src/cli/dead-man.ts';

@@ -1,5 +1,5 @@
-// Buttons in Slack on a running service: who may press, what is refused, what becomes of the message, and the
-// audit's lines.
+// Buttons in Slack on a running service: who may press, what is refused, what becomes of the message, and
+// the audit's lines.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { slackSignature } from '../src/controller/slack-actions.ts';
@@ -41,7 +41,7 @@ function send(stage: Stage, body: string, more: { secret?: string; ageS?: number
   });
 }
 
-test('an approver lets a rollout go on by a button; all others are refused, and all of it is written down', async () => {
+test('an approver lets a rollout go on by a button; others are refused, and written down', async () => {
   await using workspace = await SlackWorkspace.open();
   await using stage = await Stage.make(configOf(workspace.receiver.url));
   stage.write('.crossfade/token.slack', slackToken);

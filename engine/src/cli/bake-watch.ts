@@ -1,6 +1,6 @@
-// The watch over a bake, as far as this terminal goes: every guard that changes is shown at once, at its warning
-// already, and each digest as the controller makes it. Whom else it tells is `notify` in crossfade.yaml, also
-// when nobody watches here.
+// The watch over a bake, as far as this terminal goes: every guard that changes is shown at once, at its
+// warning already, and each digest as the controller makes it. Whom else it tells is `notify` in
+// crossfade.yaml, also when nobody watches here.
 import type { ControlClient } from '../api/client.ts';
 import type { RolloutView } from '../api/control.ts';
 import { notifyView } from '../api/notify.ts';

@@ -1,7 +1,8 @@
-// The dead-man's switch of `crossfade up`: when the controller has not answered for two minutes, this process, which
-// outlives it, tells the configured channels by itself, and again when it is back. M1 each of the two is told
-// once to each channel, and tried each minute for an hour where one does not take it. M2 it never ends or
-// starts anything. Before the first answer it says nothing: a start that fails is told by `up` itself.
+// The dead-man's switch of `crossfade up`: when the controller has not answered for two minutes, this
+// process, which outlives it, tells the configured channels by itself, and again when it is back. M1 each
+// of the two is told once to each channel, and tried each minute for an hour where one does not take it. M2
+// it never ends or starts anything. Before the first answer it says nothing: a start that fails is told by
+// `up` itself.
 import { errorText } from '../errors.ts';
 import type { Channel, Memory, Outcome } from '../notify/channel.ts';
 import type { Notice } from '../rollout/notices.ts';
@@ -59,7 +60,7 @@ export class DeadMan {
     if (performance.now() - this.#heardMs < this.#limits.silentMs) return;
     this.#silence = `silent-${this.#heardAt.toString(36)}`;
     const since = new Date(this.#heardAt).toISOString();
-    const text = `no answer since ${since}; the gateway serves on, and \`crossfade rollback\` goes through it`;
+    const text = `no answer since ${since}; the gateway serves on, \`crossfade rollback\` goes through it`;
     void this.#tell('engine-silent', 'critical', 'The controller is silent', text);
   }
 

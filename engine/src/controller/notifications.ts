@@ -80,7 +80,8 @@ export async function digestText(state: State, usage: UsageRecord, now: number):
   const asked = rows.length === 0 ? 'no requests' : `${total('count')} requests, ${total('failed')} failed`;
   const left = phase.kind === 'baking' ? `, ${spanText(Math.max(0, phase.until - now))} left` : '';
   const states = guards.evidence.map(({ guard, state: said }) => `${guard} ${said}`).join(', ');
-  return `bake of ${candidate.release}${left}: ${asked} within the hour; guards: ${states || 'none measured'}`;
+  const guarded = states || 'none measured';
+  return `bake of ${candidate.release}${left}: ${asked} within the hour; guards: ${guarded}`;
 }
 
 function spanText(ms: number): string {

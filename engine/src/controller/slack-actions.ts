@@ -1,7 +1,8 @@
-// The door for buttons in Slack: POST /v1/slack/actions. Not by a bearer token: Slack signs what it sends (v0,
-// HMAC-SHA256 over time and raw body), and the user who pressed is somebody here by `notify.slack.users`.
-// V1 a signature is of the last five minutes, and good once. V2 the role decides, as everywhere; every press is a
-// line in the audit, let in or not. V3 the answer does not wait for Slack: its buttons are replaced afterwards.
+// The door for buttons in Slack: POST /v1/slack/actions. Not by a bearer token: Slack signs what it sends
+// (v0, HMAC-SHA256 over time and raw body), and the user who pressed is somebody here by
+// `notify.slack.users`. V1 a signature is of the last five minutes, and good once. V2 the role decides, as
+// everywhere; every press is a line in the audit, let in or not. V3 the answer does not wait for Slack: its
+// buttons are replaced afterwards.
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Hono } from 'hono';
 import { z } from 'zod';

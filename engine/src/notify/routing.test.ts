@@ -1,5 +1,5 @@
-// Routes, groups, inhibition, silences, damping and rates on a clock of their own, some of it for any order of
-// notices.
+// Routes, groups, inhibition, silences, damping and rates on a clock of their own, some of it for any order
+// of notices.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
@@ -63,7 +63,7 @@ test('a group waits, then keeps its distance; what is critical or of a bake wait
   ]);
 });
 
-test('a rollback under way says what it was caused by; a page, another rollout and its end do not wait', () => {
+test('a rollback under way stands for its causes; a page and another rollout do not wait', () => {
   const before = [notice('rolling-back', 0)];
   const inhibited = brief(planFor(guard(1), world(1, { before })));
   assert.deepEqual(inhibited, [['ops', 'inhibited']]);
