@@ -41,6 +41,7 @@ export class Story {
   readonly #journal: SimJournal;
   readonly #events: string[] = [];
   readonly #outcomes: Record<string, number> = {};
+  readonly #told = new Set<string>();
   #controller: Controller | undefined;
   #die: () => void = () => undefined;
   #crashes = 0;
@@ -130,6 +131,8 @@ export class Story {
         unavailableMs: 30_000,
       }),
       ordersAt: () => [],
+      queueNotice: async (notice) => void this.#told.add(notice.id),
+      digest: { everyMs: () => 3_600_000, text: async () => 'a digest' },
       giveUp: () => assert(false, 'the simulated journal never fails: it dies'),
       log: (event, fields) =>
         void this.#events.push(

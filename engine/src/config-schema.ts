@@ -6,6 +6,7 @@ import { workloadRule } from './api/workloads.ts';
 import { cohortSource, sessionPolicy } from './api/route-table.ts';
 import { configuredFlags } from './flags/from-config.ts';
 import { isNetwork } from './networks.ts';
+import { notifyShape } from './notify-schema.ts';
 import { actions, severities, signals } from './rollout/policy.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -290,6 +291,8 @@ export const configShape = z.strictObject({
       escalation: contact('15m').optional(),
     })
     .prefault({}),
+  /** Whom it tells, and how. */
+  notify: notifyShape({ duration, secret: secretSource }).prefault({}),
   freezes: z.array(freezeWindow).default([]),
   hooks: z
     .strictObject({

@@ -122,13 +122,39 @@ function crossChecks(config: Config): Mistake[] {
   if (config.app.driver === 'external' && !config.app.external?.url && !config.app.external?.command) {
     found.push({ path: ['app'], text: 'external.url or external.command is missing' });
   }
-  return [...found, ...flagChecks(config), ...nameChecks(config), ...networkChecks(config)];
+  return [
+    ...found,
+    ...flagChecks(config),
+    ...channelChecks(config),
+    ...nameChecks(config),
+    ...networkChecks(config),
+  ];
 }
 
 function flagChecks({ flags }: Config): Mistake[] {
   const plain = Object.entries(valuesOf(flags)).map(([name, value]) => [name, plainFlag(value)]);
   const set = { ...Object.fromEntries(plain), ...definitionsOf(flags) };
   return flagMistakes(set).map(({ path, text }) => ({ path: ['flags', ...path], text }));
+}
+
+/** Channels that routes and contacts name must be there; `in-app` always is. */
+function channelChecks({ notify, contacts }: Config): Mistake[] {
+  const known = new Set([...Object.keys(notify.channels), 'in-app']);
+  const named = [
+    ...(notify.routes ?? []).map(({ channels }, index) => ({ path: ['notify', 'routes', index], channels })),
+    ...(['primary', 'secondary', 'escalation'] as const).map((each) => ({
+      path: ['contacts', each],
+      channels: contacts[each]?.channels ?? [],
+    })),
+  ];
+  return named.flatMap(({ path, channels }) =>
+    channels
+      .filter((each) => !known.has(each))
+      .map((each) => ({
+        path: [...path, 'channels'],
+        text: `there is no channel "${each}" in notify.channels`,
+      })),
+  );
 }
 
 function nameChecks({ policy }: Config): Mistake[] {

@@ -21,7 +21,7 @@ test('no page has a command that is not walked', () => {
   });
   const walked = [
     ...['adopting', 'ci', 'deployment-strategy', 'migrating-from-modal', 'observability'],
-    'troubleshooting',
+    ...['notifications', 'troubleshooting'],
   ];
   assert.deepEqual(
     pages.sort(),
@@ -64,6 +64,14 @@ test('an app is adopted, looked at when something is wrong, and given its workfl
   const observability = new Walk(stage, 'docs/observability.md');
   await observability.type('crossfade token create prometheus --role viewer');
   observability.end();
+  const notifications = new Walk(stage, 'docs/notifications.md');
+  await notifications.type('crossfade notify list');
+  await notifications.type('crossfade notify test --channel in-app');
+  await notifications.type('crossfade notify log');
+  await notifications.type(
+    'crossfade notify silence "known, being mended" --match kind=guard-changed --for 2h',
+  );
+  notifications.end();
   const ci = new Walk(stage, 'docs/ci.md');
   await ci.type('crossfade workflow generate');
   await ci.type('crossfade workflow generate --check');

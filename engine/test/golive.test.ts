@@ -176,7 +176,7 @@ test('LiveKit, GitHub and Slack are asked in their own protocols, and a refusal 
 
 test('a go-live needs signatures, is taken up where it is, and ends with a report', async () => {
   await using stage = await ready(
-    defaultConfig.replace('bake: 2s', 'bake: 4s').replace('standby: 60s', 'standby: 1s'),
+    `${defaultConfig.replace('bake: 2s', 'bake: 4s').replace('standby: 60s', 'standby: 1s')}notify: { digest: 1s }\n`,
   );
   await prove(stage);
   await stage.change();
@@ -200,7 +200,7 @@ test('a go-live needs signatures, is taken up where it is, and ends with a repor
 
   const left = await stage.must('golive', 'full', '--no-wait');
   assert.match(left.stderr, /the bake goes on by itself/);
-  const again = await stage.cli('golive', '--digest', '1s');
+  const again = await stage.cli('golive');
   assert.equal(again.code, 0, again.stdout + again.stderr);
   assert.match(again.stderr, /going on with the go-live, rollout \d+/);
   assert.match(again.stderr, /bake of r3, \d+ s left: .*guards: /);

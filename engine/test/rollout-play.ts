@@ -52,7 +52,7 @@ export function refused(decision: Decision): string {
 /** Plays the world: performs what is owed until nothing but timers is, without anybody measuring anything. */
 export function settle(state: State, at: number): State {
   for (let turn = 0; turn < 50; turn++) {
-    const effect = outstanding(state).find((each) => each.kind !== 'timer');
+    const effect = outstanding(state).find((each) => each.kind !== 'timer' && each.kind !== 'digest');
     if (!effect) return state;
     state = perform(state, effect, at);
   }
@@ -108,6 +108,8 @@ export function perform(state: State, effect: ReturnType<typeof outstanding>[num
       return next(state, { kind: 'hook-ended', id: effect.hook.id, isOk: true, text: 'done', tookMs: 1, at });
     case 'tell':
       return next(state, { kind: 'rollback-told', rollout: effect.rollout, at });
+    case 'notify':
+      return next(state, { kind: 'notice-queued', id: effect.notice.id, at });
     case 'retire': {
       const { environment, nonce } = effect;
       return next(state, { kind: 'instance-retired', environment, nonce, cutConnections: 0, at });

@@ -5,7 +5,7 @@ import { productVersion } from './version.ts';
 
 export const auditActor = z.object({
   name: z.string(),
-  kind: z.enum(['local', 'token', 'page', 'workload', 'nobody', 'gateway']),
+  kind: z.enum(['local', 'token', 'page', 'workload', 'nobody', 'gateway', 'slack']),
   via: z.enum(['socket', 'tcp', 'gateway']),
 });
 export type AuditActor = z.infer<typeof auditActor>;

@@ -174,6 +174,12 @@ export class ControlClient {
     return z.object({ code: z.string() }).parse(await this.#call('POST', '/v1/codes', {})).code;
   }
 
+  /** Below `/v1/notify`; a test waits for what each channel answers. */
+  async notify<T>(answer: z.ZodType<T>, path = '', request?: object): Promise<T> {
+    const method = request ? 'POST' : 'GET';
+    return answer.parse(await this.#call(method, `/v1/notify${path}`, request, 60_000));
+  }
+
   /** Stops every instance and the controller. */
   async shutDown(): Promise<void> {
     await this.#call('POST', '/v1/shutdown', {}, 60_000);

@@ -2,6 +2,7 @@
 // arguments of a verb are the arguments of its command.
 import { z } from 'zod';
 import { alertView } from './alerts.ts';
+import { notifyCounts } from './notify.ts';
 import { checkedLine } from './readiness.ts';
 import { restoration } from './releases.ts';
 
@@ -252,6 +253,8 @@ export const statusView = z.object({
   flags: z.record(z.string(), z.union([z.boolean(), z.string(), z.number()])),
   gateway: z.string(),
   /** What people should look at before it hurts, one sentence each. */
+  /** Messages to people; absent where the gateway answers. */
+  notify: notifyCounts.optional(),
   warnings: z.array(z.string()).default([]),
   position: z.int(),
   freezes: z

@@ -21,7 +21,7 @@ const allowed: Record<string, readonly string[]> = {
       'incident',
       'maintenance',
     ],
-    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe'],
+    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe', 'notify'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],
   admin: ['tokens', 'shutdown', 'break-lock', 'apply'],

@@ -29,6 +29,7 @@ const lowestRole = {
   maintenance: 'operator',
   signoff: 'approver',
   ack: 'operator',
+  notify: 'operator',
   approve: 'approver',
   freeze: 'approver',
   unfreeze: 'approver',

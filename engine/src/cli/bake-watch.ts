@@ -1,60 +1,46 @@
-// The watch over a bake: every guard that changes is told at once, without grouping, at its warning already;
-// and what happened is summed up every so often. To the terminal, and to Slack where there is a webhook.
+// The watch over a bake, as far as this terminal goes: every guard that changes is shown at once, at its
+// warning already, and each digest as the controller makes it. Whom else it tells is `notify` in
+// crossfade.yaml, also when nobody watches here.
 import type { ControlClient } from '../api/client.ts';
 import type { RolloutView } from '../api/control.ts';
-import { durationMs } from '../config-schema.ts';
-import { CrossfadeError } from '../errors.ts';
-import { span } from './preflight-running.ts';
+import { notifyView } from '../api/notify.ts';
 import { say } from './render.ts';
-import { tellSlack } from './slack.ts';
 
 const lookMs = 1_000;
-const digestMs = 3_600_000;
-const hourDays = 1 / 24;
 const good = new Set(['clear', 'safe']);
 
 /** Resolves when the bake is over, with whether Ctrl-C ended the watch before. */
-export async function watchBake(
-  client: ControlClient,
-  rollout: number,
-  options: { readonly digest?: string; readonly json?: boolean },
-): Promise<boolean> {
-  const everyMs = digestOf(options.digest);
+export async function watchBake(client: ControlClient, rollout: number): Promise<boolean> {
   const stop = new AbortController();
+  const over = new AbortController();
   const interrupt = (): void => stop.abort();
   process.once('SIGINT', interrupt);
+  const { channels } = await client.notify(notifyView);
+  if (channels.length <= 1)
+    say(
+      'alerts and digests are shown here alone: `notify.channels` in crossfade.yaml names who else is told',
+    );
+  void followDigests(client, AbortSignal.any([stop.signal, over.signal]));
   const states = new Map<string, string>();
-  let digestAt = performance.now() + everyMs;
-  const tell = async (text: string): Promise<void> => {
-    say(text);
-    const told = await tellSlack(text);
-    if (told.kind === 'failed') say(`Slack: ${told.text}`);
-  };
-  if (!process.env['SLACK_WEBHOOK_URL'])
-    say('alerts and digests are shown here alone: there is no SLACK_WEBHOOK_URL');
   while (!stop.signal.aborted) {
     const { rollout: seen } = await client.status();
     if (seen?.number !== rollout || seen.phase !== 'baking') break;
-    for (const alert of alertsOf(seen, states)) await tell(alert);
-    if (performance.now() >= digestAt) {
-      digestAt += everyMs;
-      await tell(await digestText(client, seen));
-    }
+    for (const alert of alertsOf(seen, states)) say(alert);
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
+  over.abort();
   process.off('SIGINT', interrupt);
   if (stop.signal.aborted) say('watching ended; the bake goes on: `crossfade golive` watches again');
   return stop.signal.aborted;
 }
 
-function digestOf(text: string | undefined): number {
-  const ms = text === undefined ? digestMs : durationMs(text);
-  if (ms !== undefined && ms >= 1_000) return ms;
-  throw new CrossfadeError(
-    'usage',
-    `"${text}" is not a duration of at least a second`,
-    'such as --digest 1h',
-  );
+/** A stream that breaks costs a digest on this screen, and nothing else. */
+async function followDigests(client: ControlClient, signal: AbortSignal): Promise<void> {
+  const { position } = await client.status();
+  const show = ({ kind, text }: { kind: string; text: string }): void => {
+    if (kind === 'digest-made') say(text);
+  };
+  await client.events(position, show, signal).catch(() => undefined);
 }
 
 /** What changed for the worse, and what came right again. */
@@ -68,13 +54,4 @@ function alertsOf({ release, guards }: RolloutView, states: Map<string, string>)
       ? []
       : [`${release}: guard ${guard} is ${state} again: ${text}`];
   });
-}
-
-async function digestText(client: ControlClient, { release, until, guards }: RolloutView): Promise<string> {
-  const { releases } = await client.usage(hourDays);
-  const used = releases.find(({ name }) => name === release);
-  const left = until === undefined ? '' : `, ${span(Math.max(0, until - Date.now()))} left`;
-  const asked = used ? `${used.requests} requests, ${used.failed} failed in the last hour` : 'no requests';
-  const states = guards.map(({ guard, state }) => `${guard} ${state}`).join(', ');
-  return `bake of ${release}${left}: ${asked}; guards: ${states || 'none'}`;
 }

@@ -19,6 +19,7 @@ import { addIncidents } from './incident.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
+import { addNotifyCommands } from './notify-commands.ts';
 import { addProject } from './project-commands.ts';
 import { renderError } from './render.ts';
 import { rollback } from './rollback.ts';
@@ -71,6 +72,7 @@ export function commandTable(done: Done): Command {
   addFlags(program, done, withRun);
   addIncidents(program, done, withRun);
   addProject(program, done);
+  addNotifyCommands(program, done);
   addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });
   addAccess(program, done);
   for (const command of program.commands) command.exitOverride().allowExcessArguments(false);

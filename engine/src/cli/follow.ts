@@ -8,7 +8,7 @@ import { renderEvent, say, stopwatchLines } from './render.ts';
 
 const firstLookMs = 150;
 /** Kinds of events that are too many to show. */
-const quiet = new Set(['table-confirmed', 'timer-fired', 'guards-judged']);
+const quiet = new Set(['table-confirmed', 'timer-fired', 'guards-judged', 'notice-queued']);
 
 /**
  * Resolves with the exit code of the rollout that the verb led to; `after` is the verb's journal position.

@@ -56,7 +56,6 @@ function addChecklists(program: Command, done: Done, add: With): void {
     .description('preflight, signatures, deploy, validate, bake, report; run it again to go on')
     .option('--skip <lines>', 'lines of the preflight that are not looked at')
     .option('--at <url>', 'the address of the app on another machine, to validate it there')
-    .option('--digest <duration>', 'how often the bake is summed up', '1h')
     .addHelpText(
       'after',
       '\nExamples:\n  crossfade golive canary 10 --dry-run\n  crossfade golive canary 10\n',

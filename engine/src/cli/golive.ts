@@ -22,8 +22,6 @@ export type GoLiveOptions = DeployOptions & {
   readonly skip?: string;
   /** Where to validate a service of another machine. */
   readonly at?: string;
-  /** How often the bake is summed up. */
-  readonly digest?: string;
 };
 
 export async function golive(
@@ -121,7 +119,7 @@ async function goOn(
     else if (options.wait === false) {
       say('the bake goes on by itself; `crossfade golive` again watches it and reports');
       return 0;
-    } else if (await watchBake(client, rollout, options)) return 130;
+    } else if (await watchBake(client, rollout)) return 130;
   }
   return concluded(client, record, rollout, options);
 }

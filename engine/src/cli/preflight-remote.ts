@@ -11,6 +11,7 @@ import { errorText } from '../errors.ts';
 import { workflowPath } from '../workflow/workflow-file.ts';
 import type { Project } from './connection.ts';
 import { packageOf, type Found, type PreflightLine } from './preflight.ts';
+import { span } from './preflight-running.ts';
 import { tellSlack } from './slack.ts';
 
 const askMs = 10_000;
@@ -41,10 +42,17 @@ export function remoteLines(found: Project): PreflightLine[] {
     },
     {
       line: 'digest',
-      todo: 'add a channel',
-      look: () => ({ verdict: 'unknown', text: 'there is no channel for a digest yet' }),
+      todo: 'name a channel under notify.channels; `crossfade notify test` tries it',
+      look: () => digestLine(found),
     },
   ];
+}
+
+function digestLine({ config }: Project): Found {
+  const names = Object.keys(config.notify.channels);
+  if (names.length === 0)
+    return { verdict: 'unknown', text: 'there is no channel: nobody hears of the bake' };
+  return { verdict: 'pass', text: `each ${span(config.notify.digest)} to ${names.join(', ')}` };
 }
 
 /** Asks the LiveKit server for its rooms, as its server SDKs do (RoomService/ListRooms by Twirp). */

@@ -58,6 +58,7 @@ export function renderStatus(status: StatusView): string {
   for (const each of status.overrides)
     lines.push(pc.yellow(`override ${each.kind} to ${each.environment}: ${each.reason}`));
   for (const each of status.alerts ?? []) lines.push(...alertText(each).map((line) => pc.yellow(line)));
+  if (status.notify) lines.push(...notifyLines(status.notify));
   for (const each of status.warnings) lines.push(pc.yellow(`warning ${each}`));
   if (status.rollout) lines.push('', ...rolloutLines(status.rollout));
   return lines.join('\n');
@@ -160,4 +161,11 @@ export function row(cells: readonly string[]): string {
 export function renderEvent(event: EventLine): string {
   const time = new Date(event.at).toISOString().slice(11, 23);
   return `${pc.dim(time)} ${event.kind.padEnd(20)} ${event.text}`;
+}
+
+/** Only where something was not said. */
+function notifyLines({ sent, failed, waiting, suppressed }: NonNullable<StatusView['notify']>): string[] {
+  if (failed === 0 && waiting === 0) return [];
+  const text = `${sent} sent, ${waiting} waiting, ${failed} given up, ${suppressed} suppressed`;
+  return [`messages ${text}; \`crossfade notify log\``];
 }

@@ -3,9 +3,13 @@
 // left are taken over (take-over.ts), their app instances adopted. SIGHUP reads the configuration again
 // where there is no terminal that could have hung up (surroundings.ts).
 import { mkdirSync } from 'node:fs';
-import { controlOrigin, resolveFrom } from '../config.ts';
+import { controlOrigin, parseConfig, resolveFrom } from '../config.ts';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
+import { nodeHost } from '../host-node.ts';
+import type { Channel } from '../notify/channel.ts';
+import { channelsOf } from '../notify/channels.ts';
+import { DeadMan } from './dead-man.ts';
 import { localClient, localProject, type GlobalOptions, type Project } from './connection.ts';
 import { detach, reportStart } from './detach.ts';
 import { say } from './render.ts';
@@ -115,7 +119,10 @@ export async function startService(options: UpOptions): Promise<Running> {
     server.close();
     throw error;
   }
+  const watch = deadMan(found);
+  void watch.run();
   const close = (): void => {
+    watch.end();
     server.close();
     server.closeAllConnections();
   };
@@ -131,6 +138,25 @@ export async function startService(options: UpOptions): Promise<Running> {
     close();
   };
   return { project: found, supervisor, wished: wished(server, supervisor), end, leave };
+}
+
+/** Whom it tells is read from crossfade.yaml at that moment. */
+function deadMan(found: Project): DeadMan {
+  const host = nodeHost();
+  const world = { ...host, env: process.env, folder: found.folder };
+  const present = (): ReadonlyMap<string, Channel> | undefined => {
+    const text = host.files.read(`${found.folder}/crossfade.yaml`);
+    try {
+      return text === undefined
+        ? undefined
+        : channelsOf(world, parseConfig(text, 'crossfade.yaml').notify, undefined);
+    } catch {
+      // Mistakes in the file are told by whoever needs it; as it was at the start is better than nobody.
+      return channelsOf(world, found.config.notify, undefined);
+    }
+  };
+  const ask = (): Promise<unknown> => localClient(found).status();
+  return new DeadMan({ service: found.config.service, ask, channels: present, say });
 }
 
 /** Reads crossfade.yaml again, and certificates; what is wrong with it is said, and everything goes on. */

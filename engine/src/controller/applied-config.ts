@@ -20,6 +20,7 @@ const effects: Readonly<Record<string, Effect>> = {
   policy: 'live',
   contacts: 'live',
   status: 'live',
+  notify: 'live',
   retention: 'live',
   source: 'live',
   destinations: 'live',

@@ -10,6 +10,7 @@ import { pause, type Host } from '../host.ts';
 import type { Refusal } from '../rollout/decide.ts';
 import type { Effect } from '../rollout/effects.ts';
 import type { ResultEvent } from '../rollout/events.ts';
+import type { Notice } from '../rollout/notices.ts';
 import { releaseOf, wantedInstances, type InstanceRecord, type State } from '../rollout/rollout.ts';
 import { isOnCandidate } from '../rollout/split.ts';
 import { tableOf } from '../rollout/table.ts';
@@ -34,6 +35,10 @@ export type EffectWorld = {
   readonly driverOf: (release: string) => EnvironmentDriver;
   readonly specOf: (release: string) => ReleaseSpec;
   readonly secrets: () => RelaySecrets;
+  /** Resolves when the outbox has it durably; again and again for one id is once. */
+  readonly queueNotice: (notice: Notice) => Promise<void>;
+  /** How often a bake is summed up, ms, and the words about what was measured since. */
+  readonly digest: { everyMs(): number; text(rollout: number): Promise<string> };
   /** Where crossfade.yaml stands: hooks run there. */
   readonly folder: string;
 };
@@ -70,6 +75,12 @@ export async function perform(world: EffectWorld, effect: Effect, signal: AbortS
       return runHook(world, effect.hook, signal);
     case 'tell':
       return tell(world, effect.rollout, signal);
+    case 'notify':
+      await world.queueNotice(effect.notice);
+      await world.submit({ kind: 'notice-queued', id: effect.notice.id, at: now(world) });
+      return;
+    case 'digest':
+      return sumUp(world, effect, signal);
     case 'timer':
       await pause(world.host.clock, Math.max(0, effect.at - world.host.clock.now()), signal);
       if (!signal.aborted) await world.submit({ kind: 'timer-fired', timer: effect.id, at: now(world) });
@@ -77,6 +88,14 @@ export async function perform(world: EffectWorld, effect: Effect, signal: AbortS
     default:
       return assertNever(effect);
   }
+}
+
+async function sumUp(world: EffectWorld, effect: Of<'digest'>, signal: AbortSignal): Promise<void> {
+  const { rollout, since } = effect;
+  await pause(world.host.clock, Math.max(0, since + world.digest.everyMs() - now(world)), signal);
+  if (signal.aborted) return;
+  const text = await world.digest.text(rollout);
+  if (!signal.aborted) await world.submit({ kind: 'digest-made', rollout, text, at: now(world) });
 }
 
 function now(world: EffectWorld): number {

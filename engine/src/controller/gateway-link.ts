@@ -65,6 +65,11 @@ export class GatewayLink {
     await this.#expectOk('PUT', '/v1/status', status);
   }
 
+  /** A sentence for every user who listens; one id is said once. */
+  async tell(id: string, text: string): Promise<void> {
+    await this.#expectOk('PUT', '/v1/notices', { id, text });
+  }
+
   async startHandover(request: HandoverRequest): Promise<void> {
     await this.#expectOk('POST', '/v1/sessions/handover', request);
   }

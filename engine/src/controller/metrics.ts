@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { errorKinds, type SampleFrame } from '../api/samples.ts';
 import type { Evidence } from '../guard/evidence.ts';
+import type { Count } from '../notify/delivery-log.ts';
 import type { Trigger } from '../rollout/phase.ts';
 import { environmentNames, unfinished, type Rollout, type State } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
@@ -84,6 +85,12 @@ export class Metrics {
     buckets: rollbackBuckets,
     registers: [this.#registry],
   });
+  readonly #told = this.#counter('notify_sent_total', 'Messages that a channel took', ['channel']);
+  readonly #untold = this.#counter('notify_suppressed_total', 'Messages that were not sent, and why', [
+    'channel',
+    'reason',
+  ]);
+  readonly #givenUp = this.#counter('notify_failed_total', 'Messages that were given up', ['channel']);
   readonly #deployTimes = new Histogram({
     name: 'deploy_duration_seconds',
     help: 'From the request to all traffic, without holds and people',
@@ -154,7 +161,8 @@ export class Metrics {
   }
 
   /** `backupAt`: wall ms; absent where none was verified. */
-  async text(state: State, backupAt: number | undefined): Promise<string> {
+  async text(state: State, backupAt: number | undefined, told: readonly Count[] = []): Promise<string> {
+    this.#countTold(told);
     const { rollout } = state;
     const running = unfinished(state);
     this.#state.reset();
@@ -176,6 +184,16 @@ export class Metrics {
     }
     if (backupAt !== undefined) this.#backupGauge().set(backupAt / 1000);
     return this.#registry.metrics();
+  }
+
+  /** As the outbox has them, so that they outlive this process. */
+  #countTold(told: readonly Count[]): void {
+    for (const each of [this.#told, this.#untold, this.#givenUp]) each.reset();
+    for (const { channel, state, reason, count } of told) {
+      if (state === 'sent') this.#told.inc({ channel }, count);
+      if (state === 'suppressed') this.#untold.inc({ channel, reason }, count);
+      if (state === 'dead') this.#givenUp.inc({ channel }, count);
+    }
   }
 
   #backupGauge(): Gauge {

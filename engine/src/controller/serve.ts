@@ -33,6 +33,8 @@ import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { Metrics } from './metrics.ts';
 import { OutsideRecord } from './outside.ts';
+import { beat, digestText, makeNotifier } from './notifications.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
@@ -45,6 +47,8 @@ import { eventLineOf } from './views.ts';
 
 const log = pino({ base: { part: 'controller' } }, pino.destination(2));
 
+const warn = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
+
 /** Runs the controller of a folder until SIGTERM; rejects with a catalogue error when it cannot start. */
 export async function serveController(folder: string): Promise<void> {
   const parts = await assemble(folder);
@@ -56,19 +60,21 @@ export async function serveController(folder: string): Promise<void> {
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
   const { usage, outside } = parts;
+  void parts.notifier.run();
   const rounds = [
     repeat(() => housekeeping.look(), 30_000),
     repeat(() => usage.flush(), 30_000),
     repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
     repeat(() => outside.refresh(), 60_000),
     repeat(goalWatch(world), goalEveryMs),
+    repeat(() => beat(parts.host, folder, applied.current, warn), 60_000),
   ];
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
     for (const each of rounds) each.end();
     endWatch();
-    for (const server of servers) server.close();
-    for (const server of servers) server.closeAllConnections();
+    for (const server of servers) server.close().closeAllConnections();
+    parts.notifier.stop();
     void controller
       .stop()
       .then(() => usage.flush())
@@ -113,6 +119,7 @@ type Parts = {
   readonly usage: UsageRecord;
   readonly outside: OutsideRecord;
   readonly metrics: Metrics;
+  readonly notifier: Notifier;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -131,7 +138,7 @@ async function assemble(folder: string): Promise<Parts> {
   const hold = holdFolder(stateFolder);
   const store = openStateFile(join(stateFolder, 'crossfade.db'));
   const journal = await SqliteJournal.on(store);
-  const logTo = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
+  const logTo = warn;
   const tokens = await Tokens.open(store, host, config.service, logTo);
   const workloads = new Workloads(host, store, applied);
   const audit = await Audit.open(store, host, logTo);
@@ -151,6 +158,7 @@ async function assemble(folder: string): Promise<Parts> {
       CROSSFADE_PLAN: planUrl,
     });
   const outside = new OutsideRecord(() => applied.current, usage, host.clock);
+  const notifier = makeNotifier({ host, folder, store, gateway, config: () => applied.current, log: warn });
   const canCall = (): boolean => applied.current.validate.speech !== undefined;
   const controller: Controller = await Controller.open({
     service: config.service,
@@ -167,6 +175,11 @@ async function assemble(folder: string): Promise<Parts> {
     askProbe: doubtProbe({ host, folder, canCall, log: logTo }),
     outside: () => outside.present,
     ordersAt: (state, at) => standingOrders(applied.current, state, at),
+    queueNotice: (notice) => notifier.queue(notice),
+    digest: {
+      everyMs: () => applied.current.notify.digest,
+      text: () => digestText(controller.state, usage, controller.clock.now()),
+    },
     giveUp: () => process.exit(1),
     log: (event, fields) => log.info(fields, event),
     observe: (frame) => {
@@ -178,7 +191,7 @@ async function assemble(folder: string): Promise<Parts> {
   controller.subscribe(() => metrics.note(controller.state));
   return {
     ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
-    ...{ workloads, audit, gateway, drivers, sealed, controller, hold },
+    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, hold },
   };
 }
 
@@ -213,6 +226,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     audit,
     usage,
     metrics: parts.metrics,
+    notifier: parts.notifier,
     checkRecords: async () => {
       const first = await journal.first();
       const archived = first && archiveBrokenAt(host.files, join(stateFolder, 'archive'), first);

@@ -9,7 +9,6 @@ import { days } from '../api/kpi.ts';
 import { probeReport } from '../api/probes.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
-import { lastVerified } from '../backup/verified-mark.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { Admission, type AdmissionWorld, type Bindings, type Variables } from './access/admission.ts';
 import { addLogins } from './access/logins.ts';
@@ -23,12 +22,14 @@ import { apply, type ApplyWorld } from './apply-route.ts';
 import { flagViewsOf, flagWarnings } from './flag-verbs.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { incidentViewsOf, rolloutOf } from './incident-verbs.ts';
+import { addNotify, countsOf, type NotifyWorld } from './notify-routes.ts';
 import { logFiles } from './log-view.ts';
 import { postMortem } from './post-mortem.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
-import type { Metrics } from './metrics.ts';
+import { addMetrics, type MetricsWorld } from './metrics-route.ts';
 import { readinessOf } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
+import { addSlack } from './slack-actions.ts';
 import { restorationMade } from './restoration.ts';
 import { kpiViewOf, usageViewOf, type UsageWorld } from './usage-views.ts';
 import { asked, addVerbs } from './verb-routes.ts';
@@ -37,9 +38,10 @@ import { statusOf } from './views.ts';
 export type ServerWorld = UsageWorld &
   AdmissionWorld &
   ApplyWorld &
+  NotifyWorld &
+  MetricsWorld &
   StreamWorld & {
     readonly tokens: Tokens;
-    readonly metrics: Metrics;
     readonly gateway: GatewayLink;
     readonly page: string;
     readonly warnings: () => readonly string[];
@@ -63,6 +65,8 @@ export function controlApp(world: ServerWorld): App {
   addViews(world, app);
   addVerbs(world, app);
   addMetrics(world, app);
+  addNotify(world, app);
+  addSlack(world, app);
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);
@@ -130,8 +134,10 @@ function addViews(world: ServerWorld, app: App): void {
     const gateway = await world.gateway.state().catch(() => undefined);
     const { verdict } = controller.watch;
     const at = controller.clock.now();
-    return context.json(
-      statusOf({
+    const notify = countsOf(await world.notifier.outbox.log.counts());
+    return context.json({
+      notify,
+      ...statusOf({
         pid: process.pid,
         state: controller.state,
         at,
@@ -141,7 +147,7 @@ function addViews(world: ServerWorld, app: App): void {
         restoration: restorationMade(world, controller.state),
         warnings: [...world.warnings(), ...flagWarnings(controller.state, at)],
       }),
-    );
+    });
   });
   app.get('/v1/logs', (context) => {
     const { release, instance, lines } = logRequest.parse(context.req.query());
@@ -190,15 +196,6 @@ function addIncidentViews(world: ServerWorld, app: App): void {
     return context.json({
       markdown: postMortem({ state: controller.state, incident, rollout, events, usage }),
     });
-  });
-}
-
-/** For Prometheus: with a viewer's token as bearer. */
-function addMetrics(world: ServerWorld, app: App): void {
-  app.get('/metrics', async (context) => {
-    const backup = lastVerified(world.host.files, `${world.folder}/.crossfade`);
-    const text = await world.metrics.text(world.controller.state, backup?.at);
-    return context.text(text, 200, { 'content-type': world.metrics.contentType });
   });
 }
 

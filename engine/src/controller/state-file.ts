@@ -6,9 +6,10 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type Generated } from 'kysely';
 import { CrossfadeError, errorText } from '../errors.ts';
+import { notifySchema, type NotifyTables } from '../notify/delivery-log.ts';
 import type { UsageRow } from './usage-record.ts';
 
-export type Tables = {
+export type Tables = NotifyTables & {
   events: { position: Generated<number>; at: number; kind: string; body: string; hash: string };
   snapshots: { position: number; body: string };
   tokens: {
@@ -52,6 +53,7 @@ const migrations = [
      hour INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, release TEXT NOT NULL, count REAL NOT NULL,
      failed REAL NOT NULL, timed REAL NOT NULL, sumMs REAL NOT NULL, maxMs REAL NOT NULL,
      PRIMARY KEY (hour, kind, name, release));`,
+  notifySchema,
 ] as const;
 
 export const schemaVersion = migrations.length;

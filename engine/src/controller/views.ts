@@ -267,6 +267,8 @@ function eventText(event: Event): string {
       return `to ${event.to}: ${event.reason || 'no reason given'}${actor}`;
     case 'environment-failed':
       return `${event.release} in ${event.environment}: ${event.failure}: ${event.text}`;
+    case 'digest-made':
+      return event.text;
     case 'guards-judged':
       return `${event.verdict}: ${event.text}`;
     case 'instance-changed':

@@ -44,6 +44,8 @@ export class ProcessDriver implements EnvironmentDriver {
   readonly #processes: InstanceProcesses;
   readonly #releases: ReleaseFolders;
   readonly #failedGraceMs: number;
+  /** What is under way: those that were called off end what they started. */
+  readonly #preparing = new Set<{ readonly signal: AbortSignal; readonly started: InstancePlan[] }>();
   readonly #logLimitBytes: number;
 
   constructor(options: ProcessDriverOptions) {
@@ -61,13 +63,18 @@ export class ProcessDriver implements EnvironmentDriver {
 
   async prepare(request: PrepareRequest): Promise<PrepareResult> {
     const started: InstancePlan[] = [];
+    const own = { signal: request.signal, started };
+    this.#preparing.add(own);
     try {
       const result = await this.#prepared(request, started);
-      if (result.kind === 'failed') await this.#endAll(started, this.#failedGraceMs);
+      if (result.kind === 'failed' || request.signal.aborted)
+        await this.#endAll(started, this.#failedGraceMs);
       return result;
     } catch (error) {
       await this.#endAll(started, this.#failedGraceMs);
       throw error;
+    } finally {
+      this.#preparing.delete(own);
     }
   }
 
@@ -146,10 +153,18 @@ export class ProcessDriver implements EnvironmentDriver {
     for (const plan of existing) {
       if (plan.environment !== environment || plan.release !== spec.release) continue;
       if (adopted.length === spec.instances) break;
+      if (this.#isDoomed(plan.nonce)) continue;
       const identity = await this.#processes.living(plan);
       if (identity) adopted.push({ plan, identity });
     }
     return adopted;
+  }
+
+  /** K9: whoever comes next must not adopt what is about to be ended. */
+  #isDoomed(nonce: string): boolean {
+    return [...this.#preparing].some(
+      ({ signal, started }) => signal.aborted && started.some((each) => each.nonce === nonce),
+    );
   }
 
   async #plan(request: PrepareRequest, taken: readonly number[]): Promise<InstancePlan> {

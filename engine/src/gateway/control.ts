@@ -20,6 +20,7 @@ import { sendJson } from './ingress/own-answer.ts';
 import { readBody } from './ingress/request-body.ts';
 import type { PushResult } from './route-table.ts';
 import { publicStatus, type PublicStatus } from '../api/public-status.ts';
+import { userNotice, type UserNotice } from './ingress/notice-board.ts';
 
 const bodyLimitBytes = 1024 * 1024;
 const listenerLimitBytes = 1024 * 1024;
@@ -44,6 +45,7 @@ export type ControlCalls = {
   progress(id: string): HandoverProgress | undefined;
   sessions(): unknown;
   giveSecrets(secrets: RelaySecrets): void;
+  tell(notice: UserNotice): boolean;
   publish(status: PublicStatus): void;
 };
 
@@ -123,6 +125,8 @@ function answer(
           routes: Object.values(secrets).flatMap((each) => Object.keys(each ?? {})).length,
         });
       });
+    case 'PUT /v1/notices':
+      return withJson(body, userNotice, (notice) => sendJson(response, 200, { isNew: calls.tell(notice) }));
     case 'PUT /v1/status':
       return withJson(body, publicStatus, (status) => {
         calls.publish(status);

@@ -16,6 +16,7 @@ import { Gateway } from './gateway.ts';
 import { TlsDoor } from './ingress/tls-door.ts';
 import { ingressLimits, makeIngress, type IngressLimits } from './ingress/ingress.ts';
 import { frameMs, Meter } from './meter.ts';
+import { NoticeBoard } from './ingress/notice-board.ts';
 import { OwnPages } from './ingress/own-pages.ts';
 import { StatusStore } from './ingress/status-store.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
@@ -63,6 +64,7 @@ export class DataPlane {
   readonly #voice: Voice;
   readonly #flags: FlagDoor;
   readonly #status: StatusStore;
+  readonly #board: NoticeBoard;
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
@@ -92,7 +94,8 @@ export class DataPlane {
       overrides: () => this.#brake.overrides,
     });
     this.#status = new StatusStore(host.files, `${stateFolder}/gateway-status.json`);
-    const doors = [this.#flags];
+    this.#board = new NoticeBoard(host.clock, (notice) => this.#voice.announce(notice));
+    const doors = [this.#flags, this.#board];
     const own = { host, trustedProxies, doors, voice: this.#voice, status: this.#status };
     const pages = new OwnPages({ ...own, health: () => this.health() });
     this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: pages, trustedProxies });
@@ -117,6 +120,7 @@ export class DataPlane {
     this.#beat(1_000, () => {
       this.#voice.tick();
       this.#flags.tick();
+      this.#board.tick();
     });
   }
 
@@ -147,6 +151,7 @@ export class DataPlane {
    */
   async close(drainMs: number): Promise<CutCounts> {
     this.#voice.announceMove();
+    this.#board.close();
     this.ingress.close();
     this.control.close();
     const deadlineMs = this.#host.clock.monotonic() + drainMs;
@@ -186,6 +191,7 @@ export class DataPlane {
       progress: (id) => this.#voice.progress(id),
       sessions: () => this.#voice.list(),
       giveSecrets: (secrets) => this.#voice.giveSecrets(secrets),
+      tell: (notice) => this.#board.take(notice),
       publish: (status) => this.#status.take(status),
     };
   }

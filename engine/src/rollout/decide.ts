@@ -9,6 +9,7 @@ import type { Event } from './events.ts';
 import { keepIncidents } from './incidents.ts';
 import { outstanding } from './outstanding.ts';
 import { afterResult } from './progress.ts';
+import { withNotices } from './notices.ts';
 import type { Phase } from './phase.ts';
 import { alerted } from './policy-acts.ts';
 import { environmentNames, unfinished, type State } from './rollout.ts';
@@ -32,8 +33,9 @@ export function decide(state: State, event: Event): Decision {
   if (next.kind === 'refused') return next;
   const { at } = event;
   const settled = clocked(state, settle(state, alerted(state, goOn(next.state, at), at), at), at);
-  const told = keepIncidents(state, settled, at);
-  checkInvariants(told);
+  const followed = keepIncidents(state, settled, at);
+  checkInvariants(followed);
+  const told = withNotices(state, followed, event);
   return { kind: 'accepted', state: told, effects: newlyOwed(state, told) };
 }
 

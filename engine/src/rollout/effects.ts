@@ -3,6 +3,7 @@
 // durable (K2).
 import type { EnvironmentName } from '../api/route-table.ts';
 import type { OwedHook } from './hooks.ts';
+import type { Notice } from './notices.ts';
 
 export type Effect = { readonly id: string } & (
   | { readonly kind: 'prepare'; readonly environment: EnvironmentName; readonly release: string }
@@ -43,5 +44,9 @@ export type Effect = { readonly id: string } & (
   | { readonly kind: 'run-hook'; readonly hook: OwedHook }
   /** Publish the state after a rollback where users see it. */
   | { readonly kind: 'tell'; readonly rollout: number }
+  /** Into the outbox. */
+  | { readonly kind: 'notify'; readonly notice: Notice }
+  /** Sum a bake up when it is time: `since` is when that was done last, wall ms. */
+  | { readonly kind: 'digest'; readonly rollout: number; readonly since: number }
   | { readonly kind: 'timer'; readonly at: number }
 );

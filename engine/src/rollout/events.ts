@@ -223,6 +223,10 @@ export type ResultEvent = { readonly at: number } & (
       readonly cutConnections: number;
     }
   | { readonly kind: 'route-failed'; readonly route: string; readonly reason: string }
+  /** The outbox has it. */
+  | { readonly kind: 'notice-queued'; readonly id: string }
+  /** A bake was summed up. */
+  | { readonly kind: 'digest-made'; readonly rollout: number; readonly text: string }
   | { readonly kind: 'timer-fired'; readonly timer: string }
 );
 

@@ -40,6 +40,7 @@ export function outstanding(state: State): Effect[] {
     ...alertTimers(state),
     ...incidentTimers(state),
     ...tellEffects(state),
+    ...state.notices.map((notice): Effect => ({ id: `notify/${notice.id}`, kind: 'notify', notice })),
   ];
 }
 
@@ -61,6 +62,11 @@ function tellEffects({ rollout }: State): Effect[] {
   const marks = rollout?.rollback?.marks;
   if (!rollout || marks?.verified === undefined || marks.told !== undefined) return [];
   return [{ id: `tell/${rollout.number}`, kind: 'tell', rollout: rollout.number }];
+}
+
+function digestEffect(rollout: number, phase: { since: number; digestAt?: number }): Effect {
+  const since = phase.digestAt ?? phase.since;
+  return { id: `digest/${rollout}/${since}`, kind: 'digest', rollout, since };
 }
 
 function tableEffects(state: State): Effect[] {
@@ -89,7 +95,7 @@ function rolloutEffects(state: State, rollout: Rollout): Effect[] {
         ...(phase.isEasing ? [timer('ease', phase.since + limits.easeMs)] : []),
       ];
     case 'baking':
-      return [timer('bake', phase.until)];
+      return [timer('bake', phase.until), digestEffect(number, phase)];
     case 'rolling-back':
       return [
         ...rollingBackEffects(state, rollout),

@@ -54,7 +54,13 @@ export type Phase =
       /** It was slow and got less weight; next it gets more instances. */
       readonly isEasing?: true;
     }
-  | { readonly kind: 'baking'; readonly since: number; readonly until: number }
+  | {
+      readonly kind: 'baking';
+      readonly since: number;
+      readonly until: number;
+      /** When it was summed up last. */
+      readonly digestAt?: number;
+    }
   | {
       readonly kind: 'rolling-back';
       readonly stage: 'weights' | 'verifying' | 'sessions' | 'draining';

@@ -11,6 +11,7 @@ import { retireCondemned, retired } from './healing.ts';
 import { endHook, oweHooks } from './hooks.ts';
 import { changeInstance, planInstance, revivalFailed, revived, stopping } from './instances.ts';
 import { adoptOverride } from './overrides.ts';
+import { noticeQueued } from './notices.ts';
 import { failingRoute, missedGoal, sickInstance } from './policy-acts.ts';
 import { unfinished, type Rollout, type State } from './rollout.ts';
 import { isTableConfirmed, preparedPlace } from './table.ts';
@@ -18,9 +19,11 @@ import { finishRollback, startRollback, swapAndRollBack } from './rolling-back.t
 import {
   becomeStable,
   begin,
+  digested,
   fail,
   handOver,
   occupy,
+  told,
   withEnvironment,
   withPhase,
   withRollout,
@@ -69,7 +72,7 @@ export function afterResult(state: State, event: ResultEvent): State {
     case 'hook-ended':
       return hookEnded(state, event);
     case 'rollback-told':
-      return told(state, event);
+      return told(state, event.rollout, event.at);
     case 'instance-condemned':
       return sickInstance(state, event);
     case 'instance-retired':
@@ -80,6 +83,10 @@ export function afterResult(state: State, event: ResultEvent): State {
       return missedGoal(state, event);
     case 'policy-adopted':
       return { ...state, policy: event.policy };
+    case 'notice-queued':
+      return noticeQueued(state, event.id);
+    case 'digest-made':
+      return digested(state, event.rollout, event.at);
     case 'timer-fired':
       return timerFired(state, event);
     default:
@@ -283,13 +290,4 @@ function hookEnded(state: State, event: Result<'hook-ended'>): State {
       at: event.at,
     });
   return noted;
-}
-
-function told(state: State, event: Result<'rollback-told'>): State {
-  const mark = (rollout: Rollout): Rollout => {
-    const { rollback } = rollout;
-    if (rollout.number !== event.rollout || !rollback || rollback.marks.told !== undefined) return rollout;
-    return { ...rollout, rollback: { ...rollback, marks: { ...rollback.marks, told: event.at } } };
-  };
-  return { ...state, ended: state.ended.map(mark), ...(state.rollout && { rollout: mark(state.rollout) }) };
 }

@@ -9,6 +9,7 @@ import type { Freeze, Lock } from './gates.ts';
 import type { DemotedRoute, HealingAct } from './healing.ts';
 import type { HookResult, Hooks, OwedHook } from './hooks.ts';
 import type { Incident, Maintenance } from './incidents.ts';
+import type { Notice } from './notices.ts';
 import type { Approval, Marks, Phase, RolloutClock, Trigger } from './phase.ts';
 import { defaultPolicy, type Policy } from './policy.ts';
 import type { Release } from './release.ts';
@@ -176,6 +177,11 @@ export type State = {
   readonly incidentCount: number;
   readonly maintenances: readonly Maintenance[];
   readonly maintenanceCount: number;
+  /** What people should hear and the outbox has not yet. */
+  readonly notices: readonly Notice[];
+  readonly noticeCount: number;
+  /** Dropped at the limit of pending ones. */
+  readonly noticesLost: number;
   /** Since when the side that serves has no ready instance; long: for as long as is allowed. */
   readonly down?: { readonly environment: EnvironmentName; readonly since: number; readonly isLong?: true };
 };
@@ -216,6 +222,9 @@ export function initialState(service: string): State {
     incidentCount: 0,
     maintenances: [],
     maintenanceCount: 0,
+    notices: [],
+    noticeCount: 0,
+    noticesLost: 0,
   };
 }
 

@@ -223,3 +223,20 @@ export function holdAndAsk(
   const remaining = holdMs === undefined ? {} : { remainingMs: holdMs };
   return withPhase(state, { kind: 'paused', why: 'hold', text, step, since: at, isByGuards, ...remaining });
 }
+
+/** A bake goes on after it was summed up. */
+export function digested(state: State, number: number, at: number): State {
+  const rollout = unfinished(state);
+  if (rollout?.phase.kind !== 'baking' || rollout.number !== number) return state;
+  return withPhase(state, { ...rollout.phase, digestAt: at });
+}
+
+/** The public status page says that a rollback was made. */
+export function told(state: State, number: number, at: number): State {
+  const mark = (rollout: Rollout): Rollout => {
+    const { rollback } = rollout;
+    if (rollout.number !== number || !rollback || rollback.marks.told !== undefined) return rollout;
+    return { ...rollout, rollback: { ...rollback, marks: { ...rollback.marks, told: at } } };
+  };
+  return { ...state, ended: state.ended.map(mark), ...(state.rollout && { rollout: mark(state.rollout) }) };
+}

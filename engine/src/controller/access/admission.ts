@@ -28,7 +28,13 @@ export type Note = {
   readonly after?: Record<string, string | number | boolean>;
 };
 
-export type Variables = { rights: Rights; request: string; note: Note };
+export type Variables = {
+  rights: Rights;
+  request: string;
+  note: Note;
+  /** What it came to, where the path does not say it. */
+  acted?: Action;
+};
 export type Asked = Context<{ Bindings: Bindings; Variables: Variables }>;
 
 export type AdmissionWorld = { readonly host: Host; readonly door: Door; readonly audit: Audit };
@@ -68,9 +74,10 @@ export class Admission {
     const api = apiMismatch(['CLI', spokenBy(context.req.header())], ['controller', own]);
     if (api !== undefined) throw new CrossfadeError('wrong-version', api, mismatchHint);
     const { path } = context.req;
-    if (path.startsWith('/v1/') || path === metricsPath) this.#letIn(context, asking);
+    const needsToken = (path.startsWith('/v1/') || path === metricsPath) && path !== slackPath;
+    if (needsToken) this.#letIn(context, asking);
     else this.#limit(context, addressKey(context));
-    requireJson(context, asking.isSocket);
+    if (path !== slackPath) requireJson(context, asking.isSocket);
     await next();
   };
 
@@ -107,7 +114,7 @@ export class Admission {
     const note = context.get('note') as Note | undefined;
     // A verb that was understood has its note: what comes after that is the state's refusal.
     const isDenied = deniedStatuses.has(status) || (status === 400 && method !== 'GET' && !note);
-    const action = actionOf(method, path);
+    const action = context.get('acted') ?? actionOf(method, path);
     if (!isDenied && (method === 'GET' || method === 'HEAD' || action === undefined)) return;
     const { address, isSocket } = context.env;
     const { audit } = this.#world;
@@ -136,6 +143,8 @@ const safeHeaders = {
 };
 
 export const workloadPath = '/login/workload';
+/** Has a door of its own: what comes there is signed. */
+export const slackPath = '/v1/slack/actions';
 /** Where Prometheus looks: with a token, like anybody who looks. */
 const metricsPath = '/metrics';
 
@@ -152,6 +161,8 @@ const reads = new Set([
   '/v1/flags',
   '/v1/incidents',
   '/v1/public-status',
+  '/v1/notify',
+  '/v1/notify/log',
 ]);
 
 /** What a request asks for; undefined for what is not there. */

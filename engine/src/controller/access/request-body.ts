@@ -14,6 +14,11 @@ export async function body(context: Context): Promise<unknown> {
   }
 }
 
+/** The body as it came, for what is signed as that. */
+export async function bodyText(context: Context): Promise<string> {
+  return (await bodyBytes(context)).toString('utf8');
+}
+
 async function bodyBytes(context: Context): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = Number(context.req.header('content-length') ?? 0);

@@ -162,6 +162,11 @@ export class Voice implements OwnPaths {
     this.#relay.giveSecrets(secrets);
   }
 
+  /** To every conversation that is connected. */
+  announce({ id, text }: { readonly id: string; readonly text: string }): void {
+    this.#channel.broadcast({ id, kind: 'notice', text });
+  }
+
   announceMove(): void {
     this.#channel.broadcast({ id: this.#parts.host.randomHex(8), kind: 'moving', afterMs: 500 });
   }

@@ -1,0 +1,28 @@
+// GET /metrics: what Prometheus reads, filled from the state, the backups and the outbox as they are now.
+import type { Hono } from 'hono';
+import { lastVerified } from '../backup/verified-mark.ts';
+import type { Host } from '../host.ts';
+import type { Notifier } from '../notify/notifier.ts';
+import type { State } from '../rollout/rollout.ts';
+import type { Bindings, Variables } from './access/admission.ts';
+import type { Metrics } from './metrics.ts';
+
+export type MetricsWorld = {
+  readonly host: Host;
+  readonly folder: string;
+  readonly metrics: Metrics;
+  readonly notifier: Notifier;
+  readonly controller: { readonly state: State };
+};
+
+type App = Hono<{ Bindings: Bindings; Variables: Variables }>;
+
+/** For Prometheus: with a viewer's token as bearer. */
+export function addMetrics(world: MetricsWorld, app: App): void {
+  app.get('/metrics', async (context) => {
+    const backup = lastVerified(world.host.files, `${world.folder}/.crossfade`);
+    const told = await world.notifier.outbox.log.counts();
+    const text = await world.metrics.text(world.controller.state, backup?.at, told);
+    return context.text(text, 200, { 'content-type': world.metrics.contentType });
+  });
+}
