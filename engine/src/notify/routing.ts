@@ -54,7 +54,7 @@ const flapWindowMs = 10 * 60_000;
 const flapChanges = 3;
 
 /** What comes and goes by itself, and so may be over before it was said. */
-const conditions = new Set<string>(['guard-changed', 'guard-cleared', 'alert', 'healed', 'incident']);
+const conditions = new Set<string>(['guard-changed', 'guard-cleared', 'alert', 'healed']);
 /** What a rollback brings with it: said once, by the rollback. */
 const caused = new Set<string>(['guard-changed', 'guard-cleared', 'alert', 'healed', 'held']);
 
@@ -175,7 +175,18 @@ export function take(bucket: Bucket | undefined, perMinute: number, now: number)
 /** The story of a rollout is said as it happens; what comes and goes waits for half a minute. */
 const story = [
   ...['rollout-started', 'step-reached', 'held', 'resumed', 'approval-needed', 'full', 'completed', 'failed'],
-  ...['rolling-back', 'rolled-back', 'stuck', 'digest', 'freeze', 'lock', 'flag', 'test'],
+  ...[
+    'rolling-back',
+    'rolled-back',
+    'stuck',
+    'digest',
+    'freeze',
+    'lock',
+    'flag',
+    'incident',
+    'maintenance',
+    'test',
+  ],
 ];
 
 /** Of the configuration, or where it has none: pagers hear what must be acted on, all others everything. */

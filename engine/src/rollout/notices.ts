@@ -10,6 +10,7 @@ import { activeLock } from './gates.ts';
 import type { Severity } from './policy.ts';
 import { about, rolloutNotices } from './rollout-notices.ts';
 import type { State } from './rollout.ts';
+import { flagNotices, incidentNotices, maintenanceNotices } from './told-notices.ts';
 
 export const noticeSeverities = ['critical', 'error', 'warning', 'info'] as const;
 export type NoticeSeverity = (typeof noticeSeverities)[number];
@@ -33,7 +34,7 @@ export const noticeKinds = [
     'guard-cleared',
     'healed',
   ] as const),
-  ...(['emergency', 'freeze', 'lock', 'alert', 'incident', 'flag', 'digest'] as const),
+  ...(['emergency', 'freeze', 'lock', 'alert', 'incident', 'maintenance', 'flag', 'digest'] as const),
   ...(['engine-silent', 'engine-back', 'test'] as const),
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
@@ -75,6 +76,9 @@ const subjects: readonly Subject[] = [
   overrideNotices,
   gateNotices,
   alertNotices,
+  incidentNotices,
+  maintenanceNotices,
+  flagNotices,
   digestNotices,
 ];
 
