@@ -33,7 +33,10 @@ const notifier = new Notifier({
 
 let state = initialState('voice');
 let position = 0;
-for (const { event } of (await journal.load()).entries) (take(event), position++);
+for (const { event } of (await journal.load()).entries) {
+  take(event);
+  position++;
+}
 
 function take(event: Event): void {
   const decision = decide(state, event);
@@ -48,6 +51,13 @@ async function submit(event: Event): Promise<void> {
 
 // The rest of the journal are words that a notice was queued.
 const told = position - (state.noticeCount - state.notices.length);
+// Whoever waits too long for the end is told what is missing.
+process.once('SIGTERM', () => {
+  void outbox.log.lines(100).then((lines) => {
+    for (const each of lines) if (each.state !== 'sent') console.error(JSON.stringify(each));
+    process.exit(1);
+  });
+});
 void notifier.run();
 await queueOwed();
 for (const event of storyEvents.slice(told)) {

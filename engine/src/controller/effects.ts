@@ -13,7 +13,7 @@ import type { ResultEvent } from '../rollout/events.ts';
 import type { Notice } from '../rollout/notices.ts';
 import { releaseOf, wantedInstances, type InstanceRecord, type State } from '../rollout/rollout.ts';
 import { isOnCandidate } from '../rollout/split.ts';
-import { tableOf } from '../rollout/table.ts';
+import { isTableConfirmed, tableOf } from '../rollout/table.ts';
 import type { GatewayLink, RelaySecrets } from './gateway-link.ts';
 import { runHook } from './hook-run.ts';
 import type { StatusBoard } from './public-status.ts';
@@ -49,6 +49,8 @@ const probeTries = 20;
 const probePauseMs = 250;
 const leasePollMs = 250;
 const handoverLimitMs = 60_000;
+const noticeWaitMs = 500;
+const noticePollMs = 20;
 const leftoverGraceMs = 1_000;
 
 export async function perform(world: EffectWorld, effect: Effect, signal: AbortSignal): Promise<void> {
@@ -76,9 +78,7 @@ export async function perform(world: EffectWorld, effect: Effect, signal: AbortS
     case 'tell':
       return tell(world, effect.rollout, signal);
     case 'notify':
-      await world.queueNotice(effect.notice);
-      await world.submit({ kind: 'notice-queued', id: effect.notice.id, at: now(world) });
-      return;
+      return queueNotice(world, effect.notice, signal);
     case 'digest':
       return sumUp(world, effect, signal);
     case 'timer':
@@ -88,6 +88,15 @@ export async function perform(world: EffectWorld, effect: Effect, signal: AbortS
     default:
       return assertNever(effect);
   }
+}
+
+/** Weights first: the disk is theirs until the gateway has the table, or for so long. */
+async function queueNotice(world: EffectWorld, notice: Notice, signal: AbortSignal): Promise<void> {
+  for (let left = noticeWaitMs; left > 0 && !isTableConfirmed(world.state()); left -= noticePollMs)
+    await pause(world.host.clock, noticePollMs, signal);
+  if (signal.aborted) return;
+  await world.queueNotice(notice);
+  await world.submit({ kind: 'notice-queued', id: notice.id, at: now(world) });
 }
 
 async function sumUp(world: EffectWorld, effect: Of<'digest'>, signal: AbortSignal): Promise<void> {

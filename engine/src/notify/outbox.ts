@@ -12,6 +12,8 @@ import { cancels, isCondition, type Plan, type Reason } from './routing.ts';
 const waitingLimit = 10_000;
 const recentNotices = 300;
 const keepMs = 30 * 86_400_000;
+/** Shorter is no reminder, but a flood. */
+const shortestRepeatMs = 60_000;
 const disabledKey = 'disabled';
 
 export class Outbox {
@@ -176,6 +178,7 @@ export class Outbox {
       .selectAll('deliveries')
       .select('notices.body')
       .where('state', '=', 'sent')
+      .where('repeatMs', '>=', shortestRepeatMs)
       .where('kind', 'in', ['alert', 'guard-changed', 'stuck', 'approval-needed'])
       .where(sql<boolean>`deliveries.updatedAt + deliveries.repeatMs <= ${now}`)
       .where(
