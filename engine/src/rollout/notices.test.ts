@@ -35,9 +35,9 @@ test('a notice stays in the state, and its effect owed, until the outbox has it'
   const owed = (of: State) => outstanding(of).filter(({ kind }) => kind === 'notify');
   assert.deepEqual(
     owed(state).map(({ id }) => id),
-    [`notify/${notices[0]!.id}`],
+    notices.map((each) => `notify/${each.id}`),
   );
-  const queued = next(state, { kind: 'notice-queued', id: notices[0]!.id, at: 11 });
+  const queued = notices.reduce((left, { id }) => next(left, { kind: 'notice-queued', id, at: 11 }), state);
   assert.deepEqual([queued.notices, owed(queued)], [[], []]);
   const twice = next(queued, { kind: 'notice-queued', id: notices[0]!.id, at: 12 });
   assert.deepEqual(twice.notices, []);
