@@ -31,7 +31,7 @@ const told = (notices: readonly Notice[]) => notices.map(({ kind, severity }) =>
 
 test('a notice stays in the state, and its effect owed, until the outbox has it', () => {
   const { state, notices } = heard(baking(1), rollbackTo('previous', 10));
-  assert.deepEqual(told(notices), ['rolling-back warning', 'incident warning']);
+  assert.deepEqual(told(notices), ['rolling-back warning', 'incident info']);
   const owed = (of: State) => outstanding(of).filter(({ kind }) => kind === 'notify');
   assert.deepEqual(
     owed(state).map(({ id }) => id),

@@ -38,8 +38,10 @@ function incidentDraft(incident: Incident, title: string): Draft {
   const { id, severity, updates, rollout } = incident;
   const newest = updates.at(-1);
   const text = [newest?.text, newest?.note].filter((each) => each !== '').join(' — ');
+  // A rollback has woken whoever must be woken: its incident is the record of it.
+  const grade = rollout === undefined ? severities[severity] : 'info';
   return {
-    ...{ kind: 'incident', severity: severities[severity], incident: id, title, text, key: `incident/${id}` },
+    ...{ kind: 'incident', severity: grade, incident: id, title, text, key: `incident/${id}` },
     ...(rollout !== undefined && { rollout }),
   };
 }
