@@ -199,6 +199,7 @@ test('pagerduty: what opens and closes has one dedup_key, a deploy is a change e
     notice('rolling-back'),
     notice('rolled-back', { resolves: true }),
     notice('full', { severity: 'info' }),
+    notice('alert', { severity: 'info', key: 'alert/a1', acknowledges: true }),
   ];
   for (const each of kinds) assert.equal((await it.send(message([each]), memory(), never)).kind, 'sent');
   const bodies = receiver.seen.map(
@@ -210,6 +211,7 @@ test('pagerduty: what opens and closes has one dedup_key, a deploy is a change e
       ['trigger', 'crossfade/voice/rollout/7'],
       ['resolve', 'crossfade/voice/rollout/7'],
       [undefined, undefined],
+      ['acknowledge', 'crossfade/voice/alert/a1'],
     ],
   );
   assert.equal(receiver.seen[2]!.path, '/v2/change/enqueue');

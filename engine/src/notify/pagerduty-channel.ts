@@ -36,7 +36,9 @@ function isChange({ kind }: Notice): boolean {
   return kind === 'full' || kind === 'completed';
 }
 
-function actionOf({ resolves, severity, kind }: Notice): 'trigger' | 'resolve' | undefined {
+function actionOf(notice: Notice): 'trigger' | 'acknowledge' | 'resolve' | undefined {
+  const { resolves, acknowledges, severity, kind } = notice;
+  if (acknowledges) return 'acknowledge';
   if (resolves) return 'resolve';
   return severity === 'info' && kind !== 'test' ? undefined : 'trigger';
 }

@@ -142,3 +142,15 @@ test('at the limit the oldest information gives way and is counted; what is grav
     new Set([...state.notices.map(({ id }) => id)]).size + state.noticesLost + 2,
   );
 });
+
+test('an alert is told as it is raised and as somebody takes it', () => {
+  const raised = heard(baking(1), judged('breach', 5));
+  const alert = raised.notices.find(({ kind }) => kind === 'alert')!;
+  assert.deepEqual([alert.severity, alert.key], ['error', 'alert/a1']);
+  const ack = { kind: 'ack-requested', alert: 'a1', reason: 'looking', at: 6, actor: 'ada' } as const;
+  const taken = heard(raised.state, ack).notices;
+  assert.deepEqual(
+    taken.map(({ key, acknowledges, text }) => [key, acknowledges, text]),
+    [['alert/a1', true, 'looking']],
+  );
+});

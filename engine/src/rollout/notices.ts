@@ -57,6 +57,8 @@ export type Notice = {
   readonly text: string;
   /** It ends what an earlier notice with its key began. */
   readonly resolves?: boolean;
+  /** Somebody has taken what an earlier notice with its key asked for. */
+  readonly acknowledges?: boolean;
   /** What it is about, such as `rollout/7`, `guard/errors/7`, `alert/a2`. */
   readonly key: string;
   /** Said without waiting for others: during a bake everything is. */
@@ -192,9 +194,16 @@ function alertNotices(before: State, after: State): readonly Draft[] {
       return [
         { ...alertDraft(alert), title: `${alert.id} ${alert.row} is over`, severity: 'info', resolves: true },
       ];
+    const taken = was && !was.acknowledged && alert.acknowledged ? [takenDraft(alert)] : [];
     const paged = contacts.map((contact) => ({ ...alertDraft(alert), contact }));
-    return isRaised ? [alertDraft(alert), ...paged] : paged;
+    return isRaised ? [alertDraft(alert), ...paged] : [...taken, ...paged];
   });
+}
+
+function takenDraft(alert: Alert): Draft {
+  const { actor = '', reason = '' } = alert.acknowledged ?? {};
+  const title = `${alert.id} ${alert.row} is taken by ${actor}`;
+  return { ...alertDraft(alert), title, text: reason, severity: 'info', acknowledges: true };
 }
 
 function alertDraft({
