@@ -269,6 +269,8 @@ export const configShape = z.strictObject({
       /** Where people find it, such as https://example.org/status. */
       url: z.url().optional(),
       contact: z.string().max(300).optional(),
+      /** People may ask to be told by mail: sent by this channel of `notify`; needs `url`. */
+      subscribe: z.strictObject({ mail: z.string() }).optional(),
       /** Tell how many people a new version has reached. */
       showRollout: z.boolean().default(false),
       /** Parts by the names that people know; `route:NAME` is a speech route. */

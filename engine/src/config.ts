@@ -126,6 +126,7 @@ function crossChecks(config: Config): Mistake[] {
     ...found,
     ...flagChecks(config),
     ...channelChecks(config),
+    ...subscribeChecks(config),
     ...nameChecks(config),
     ...networkChecks(config),
   ];
@@ -155,6 +156,19 @@ function channelChecks({ notify, contacts }: Config): Mistake[] {
         text: `there is no channel "${each}" in notify.channels`,
       })),
   );
+}
+
+function subscribeChecks({ status, notify }: Config): Mistake[] {
+  if (!status.subscribe) return [];
+  const channel = notify.channels[status.subscribe.mail];
+  const isMail = channel !== undefined && 'smtp' in channel;
+  const path = ['status', 'subscribe'];
+  return [
+    ...(isMail ? [] : [{ path, text: `"${status.subscribe.mail}" is no mail channel of notify.channels` }]),
+    ...(status.url === undefined
+      ? [{ path, text: 'needs status.url: the links of the mails lead there' }]
+      : []),
+  ];
 }
 
 function nameChecks({ policy }: Config): Mistake[] {

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MailServer } from './notify-mail-server.ts';
+import { webhookReceiver } from './notify-servers.ts';
 import { checkPage, noBrowser, openBrowser } from './page-check.ts';
 import { defaultConfig, Stage, until } from './stage.ts';
 
@@ -185,3 +187,72 @@ test(
     }
   },
 );
+
+test('who asks by mail and confirms hears of incidents as the page has them, till he leaves', async () => {
+  await using mail = await MailServer.open('correct-horse');
+  const smtp = `{ host: 127.0.0.1, port: ${mail.port}, plain: true, user: cf, password: { file: .crossfade/mail.secret } }`;
+  await using stage = await Stage.make(defaultConfig);
+  const origin = `http://127.0.0.1:${stage.gatewayPort}`;
+  stage.write(
+    'crossfade.yaml',
+    `${stage.read('crossfade.yaml')}
+status: { title: Voice of Example, url: "${origin}/status", subscribe: { mail: post } }
+notify:
+  channels: { post: { smtp: ${smtp}, from: status@example.org, to: [ops@example.org] } }
+  routes: []
+`,
+  );
+  stage.write('.crossfade/mail.secret', 'correct-horse');
+  await stage.commit('mail');
+  await stage.up();
+  await stage.must('deploy', 'full');
+  const form = await until(async () => {
+    const page = await (await fetch(`${origin}/status/subscribe`)).text();
+    return page.includes('type="email"') ? page : undefined;
+  });
+  assert.match(form, /<label for="email">/);
+  const post = (path: string, fields: Record<string, string>) =>
+    fetch(`${origin}/status/${path}`, { method: 'POST', body: new URLSearchParams(fields) });
+  assert.equal((await post('subscribe', { email: 'no address' })).status, 400);
+  const first = await (await post('subscribe', { email: 'Ann@Example.org' })).text();
+  assert.equal(await (await post('subscribe', { email: 'ann@example.org' })).text(), first, 'known or not');
+  await until(() => (mail.mails.length > 0 ? true : undefined));
+  const text = mail.mails[0]!.replaceAll('=\r\n', '').replaceAll('=3D', '=');
+  assert.match(text, /^To: ann@example\.org/m);
+  const link = /http:\/\/[^\s<]+\/confirm\?t=[\w.-]+/.exec(text)![0];
+  const shown = await (await fetch(link)).text();
+  assert.match(shown, /<button>Confirm/);
+  assert.equal(
+    (await stage.client.subscribers())[0]!.state,
+    'asked',
+    'a scanner that opens the link confirms nothing',
+  );
+  assert.equal((await fetch(`${link}x`)).status, 403);
+  assert.equal((await post('confirm', { t: new URL(link).searchParams.get('t')! })).status, 200);
+  await until(async () => ((await stage.client.subscribers())[0]!.state === 'confirmed' ? true : undefined));
+  assert.equal((await stage.client.subscribers())[0]!.address, 'an…@example.org');
+  assert.equal(mail.mails.length, 1, 'asked twice, one question');
+
+  await using hook = await webhookReceiver();
+  const added = await stage.must('subscribers', 'add', `${hook.url}/status`, '--json');
+  assert.match((JSON.parse(added.stdout) as { secret: string }).secret, /^whsec_/);
+  await stage.must(
+    'incident',
+    'open',
+    'Slow words',
+    '--text',
+    'We look.',
+    '--note',
+    'ticket 7 at the vendor',
+  );
+  await until(() => (hook.seen.length > 0 ? true : undefined), 90_000);
+  await until(() => (mail.mails.length > 1 ? true : undefined), 90_000);
+  const told = mail.mails[1]!.replaceAll('=\r\n', '').replaceAll('=3D', '=');
+  assert.match(told, /Slow words: investigating[^]*We look\./);
+  assert.doesNotMatch(told + hook.seen[0]!.body, /ticket 7/, 'a note is for those inside');
+  const leave = /^List-Unsubscribe: <([^>]+)>/im.exec(told.replace(/\r\n\s+/g, ' '))![1]!;
+  assert.equal((await fetch(leave, { method: 'POST', body: 'List-Unsubscribe=One-Click' })).status, 200);
+  await until(async () =>
+    (await stage.client.subscribers()).every(({ kind }) => kind === 'webhook') ? true : undefined,
+  );
+});

@@ -31,6 +31,7 @@ import {
   type ReleaseDiff,
   type ReleaseView,
 } from './releases.ts';
+import { subscriberAdded, subscribersView, type SubscriberView } from './subscriptions.ts';
 import { madeToken, tokenView, type MadeToken, type tokenRequest, type TokenView } from './tokens.ts';
 import type { VerbName } from './verb-names.ts';
 import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from './version.ts';
@@ -71,6 +72,18 @@ export class ControlClient {
   /** What everybody outside is told now. */
   async publicStatus(): Promise<PublicStatus> {
     return publicStatus.parse(await this.#call('GET', '/v1/public-status'));
+  }
+
+  async subscribers(): Promise<SubscriberView[]> {
+    return subscribersView.parse(await this.#call('GET', '/v1/subscribers')).subscribers;
+  }
+
+  async addSubscriber(webhook: string): Promise<{ id: string; secret: string }> {
+    return subscriberAdded.parse(await this.#call('POST', '/v1/subscribers/add', { webhook }));
+  }
+
+  async removeSubscriber(id: string): Promise<void> {
+    await this.#call('POST', '/v1/subscribers/remove', { id });
   }
 
   async flags(): Promise<FlagView[]> {

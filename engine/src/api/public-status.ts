@@ -63,6 +63,8 @@ export const publicStatus = z.object({
   /** Where the pages are, as the configuration says; else as whoever asks has written it. */
   url: z.string().max(500).optional(),
   contact: z.string().max(300).optional(),
+  /** People may ask to be told by mail. */
+  canSubscribe: z.boolean().optional(),
   components: z.array(component).max(50),
   incidents: z.array(incident).max(50),
   maintenances: z.array(maintenance).max(50),

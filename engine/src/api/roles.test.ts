@@ -20,6 +20,7 @@ const allowed: Record<string, readonly string[]> = {
       'flags',
       'incident',
       'maintenance',
+      'subscribers',
     ],
     ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe', 'notify'],
   ],

@@ -27,6 +27,7 @@ const lowestRole = {
   flags: 'operator',
   incident: 'operator',
   maintenance: 'operator',
+  subscribers: 'operator',
   signoff: 'approver',
   ack: 'operator',
   notify: 'operator',

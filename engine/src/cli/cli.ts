@@ -16,6 +16,7 @@ import { init } from './init.ts';
 import { logs } from './logs.ts';
 import { addFlags } from './flags.ts';
 import { addIncidents } from './incident.ts';
+import { addSubscriberCommands } from './subscribers.ts';
 import { plan } from './plan.ts';
 import { policy } from './policy.ts';
 import { diff, releases } from './releases.ts';
@@ -71,6 +72,7 @@ export function commandTable(done: Done): Command {
   addViews(program, done);
   addFlags(program, done, withRun);
   addIncidents(program, done, withRun);
+  addSubscriberCommands(program, done);
   addProject(program, done);
   addNotifyCommands(program, done);
   addGoLive(program, done, { deploy: (command) => withForward(withDeployOptions(command)) });

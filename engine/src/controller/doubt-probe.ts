@@ -1,6 +1,7 @@
 // Calls the service once when clients alone say that transcription fails (contracts, "Voice sessions"): what
 // the synthetic caller hears on the candidate is the second signal. In a process of its own, as validation
 // is; its report comes back over the control socket. At most one at a time and one in 30 s.
+import type { Config } from '../config.ts';
 import type { Host } from '../host.ts';
 import { errorText } from '../errors.ts';
 import { programPath } from '../program-path.ts';
@@ -12,13 +13,12 @@ export type DoubtProbeWorld = {
   readonly host: Host;
   /** Where crossfade.yaml stands. */
   readonly folder: string;
-  /** False where the configuration names nothing to call. */
-  readonly canCall: () => boolean;
+  readonly config: () => Config;
   readonly log: (event: string, fields: Record<string, unknown>) => void;
 };
 
 /** What starts a call, or does nothing when there was one lately. */
-export function doubtProbe({ host, folder, canCall, log }: DoubtProbeWorld): () => void {
+export function doubtProbe({ host, folder, config, log }: DoubtProbeWorld): () => void {
   let lastAtMs = Number.NEGATIVE_INFINITY;
   const call = async (): Promise<void> => {
     const main = programPath('../main', import.meta.url);
@@ -35,7 +35,8 @@ export function doubtProbe({ host, folder, canCall, log }: DoubtProbeWorld): () 
   };
   return () => {
     const nowMs = host.clock.monotonic();
-    if (nowMs - lastAtMs < everyMs || !canCall()) return;
+    // Without a plan that is named there is nothing to call.
+    if (nowMs - lastAtMs < everyMs || config().validate.speech === undefined) return;
     lastAtMs = nowMs;
     call().catch((error: unknown) => log('doubt-probe-failed', { text: errorText(error) }));
   };

@@ -12,6 +12,7 @@ import {
 } from '../api/route-table.ts';
 import { apiMismatch, mismatchHint, own, spokenBy, versionHeaders } from '../api/version.ts';
 import { sampleFrame, type SampleFrame } from '../api/samples.ts';
+import { wishes, type Wish } from '../api/subscriptions.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
 import type { Host, HostRequest, HostResponse } from '../host.ts';
 import type { PublicStatus } from '../api/public-status.ts';
@@ -68,6 +69,15 @@ export class GatewayLink {
   /** A sentence for every user who listens; one id is said once. */
   async tell(id: string, text: string): Promise<void> {
     await this.#expectOk('PUT', '/v1/notices', { id, text });
+  }
+
+  /** What people outside have asked for, and taking it off. */
+  async wishes(): Promise<Wish[]> {
+    return wishes.parse(JSON.parse((await this.#call('GET', '/v1/wishes')).body)).wishes;
+  }
+
+  async takenWishes(ids: readonly string[]): Promise<void> {
+    await this.#expectOk('DELETE', '/v1/wishes', { ids });
   }
 
   async startHandover(request: HandoverRequest): Promise<void> {

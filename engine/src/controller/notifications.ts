@@ -16,6 +16,7 @@ import { routesOf } from '../notify/routing.ts';
 import { unfinished, type State } from '../rollout/rollout.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import type { StateStore } from './state-file.ts';
+import type { Subscribers } from './subscribers.ts';
 import type { UsageRecord } from './usage-record.ts';
 
 type Log = (event: string, fields: Record<string, unknown>) => void;
@@ -27,6 +28,8 @@ export type NotificationParts = {
   readonly gateway: GatewayLink;
   readonly config: () => Config;
   readonly log: Log;
+  readonly subscribers: Subscribers;
+  readonly state: () => State;
 };
 
 const hourMs = 3_600_000;
@@ -36,7 +39,8 @@ export function channelWorld(host: Host, folder: string): ChannelWorld {
   return { http: host.http, clock: host.clock, files: host.files, env: process.env, folder };
 }
 
-export function makeNotifier({ host, folder, store, gateway, config, log }: NotificationParts): Notifier {
+export function makeNotifier(parts: NotificationParts): Notifier {
+  const { host, folder, store, gateway, config, log, subscribers, state } = parts;
   const world = channelWorld(host, folder);
   const inApp = inAppChannel(host.clock, (id, text) => gateway.tell(id, text));
   let known: { config: Config; channels: ReadonlyMap<string, Channel> } | undefined;
@@ -50,17 +54,33 @@ export function makeNotifier({ host, folder, store, gateway, config, log }: Noti
     clock: host.clock,
     chance: () => Number.parseInt(host.randomHex(3), 16) / 0xff_ff_ff,
     outbox: new Outbox(store as unknown as Kysely<NotifyTables>),
-    channels,
+    channels: () => new Map([...channels(), ...subscribers.channels(world, state)]),
     routes: () => {
       const configured = [...channels()].filter(([name]) => name !== 'in-app');
-      return routesOf(
+      const own = routesOf(
         config().notify.routes,
         configured.map(([name, { kind }]) => ({ name, kind })),
       );
+      return [...subscribers.routes(), ...own];
     },
     contactChannels: (contact) => contactChannels(config(), contact),
     log,
   });
+}
+
+/** What people outside have asked for since; taken off only when it is done. */
+export async function collectWishes(
+  gateway: GatewayLink,
+  subscribers: Subscribers,
+  notifier: Notifier,
+): Promise<void> {
+  const wanted = await gateway.wishes();
+  for (const wish of wanted) {
+    const question = await subscribers.take(wish);
+    if (question) await notifier.queue(question);
+  }
+  if (wanted.length > 0) await gateway.takenWishes(wanted.map((each) => each.id));
+  await subscribers.tidy();
 }
 
 function contactChannels({ contacts }: Config, name: string): readonly string[] {

@@ -21,8 +21,8 @@ export class OutsideRecord {
   }
 
   get present(): Outside {
-    const { title, url, contact, showRollout, components } = this.#config().status;
-    const texts = { title, url, contact, showsRollout: showRollout };
+    const { title, url, contact, showRollout, components, subscribe } = this.#config().status;
+    const texts = { title, url, contact, showsRollout: showRollout, canSubscribe: subscribe !== undefined };
     return { ...texts, ...(components && { components }), days: this.#days };
   }
 

@@ -20,6 +20,7 @@ export type Outside = {
   readonly title?: string | undefined;
   readonly url?: string | undefined;
   readonly contact?: string | undefined;
+  readonly canSubscribe?: boolean;
   readonly showsRollout?: boolean;
   readonly components?: readonly { readonly name: string; readonly probe: string }[];
   /** Of the whole service, oldest first. */
@@ -73,13 +74,14 @@ export class StatusBoard {
 
   /** The report of a state at wall time `at` (ms). */
   report(state: State, at: number): PublicStatus {
-    const { title, url, contact, components = usual, showsRollout, days } = this.#outside();
+    const { title, url, contact, canSubscribe, components = usual, showsRollout, days } = this.#outside();
     const rollout = showsRollout ? rolloutText(state) : undefined;
     return {
       service: state.service,
       title: title ?? state.service,
       ...(url !== undefined && { url }),
       ...(contact !== undefined && { contact }),
+      ...(canSubscribe && { canSubscribe }),
       components: components.flatMap((each) => this.#component(state, at, each, days)),
       incidents: state.incidents.toReversed().slice(0, shownIncidents).map(incidentOf),
       maintenances: state.maintenances.toReversed().map((each) => windowOf(each, at)),

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { planCredential } from '../api/plan-credential.ts';
-import { guardLimits, resolveFrom } from '../config.ts';
+import { guardLimits, resolveFrom, type Config } from '../config.ts';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
@@ -26,22 +26,22 @@ import { Controller } from './controller.ts';
 import { doubtProbe } from './doubt-probe.ts';
 import { planOf } from './effects.ts';
 import { GatewayLink } from './gateway-link.ts';
-import { goalEveryMs, goalWatch } from './goal-watch.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { listenOnAddress, listenOnSocket } from './listeners.ts';
 import { Metrics } from './metrics.ts';
 import { OutsideRecord } from './outside.ts';
-import { beat, digestText, makeNotifier } from './notifications.ts';
+import { digestText, makeNotifier } from './notifications.ts';
 import type { Notifier } from '../notify/notifier.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
 import { holdFolder, openStateFile } from './state-file.ts';
-import { repeat } from './repeat.ts';
+import { startRounds } from './rounds.ts';
 import { standingOrders } from './standing-orders.ts';
 import { freeSocket, gatewayKeyOf } from './state-folder.ts';
+import { Subscribers } from './subscribers.ts';
 import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
 
@@ -59,16 +59,9 @@ export async function serveController(folder: string): Promise<void> {
   const { servers, endWatch } = await openWays(folder, parts, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
-  const { usage, outside } = parts;
+  const { usage } = parts;
   void parts.notifier.run();
-  const rounds = [
-    repeat(() => housekeeping.look(), 30_000),
-    repeat(() => usage.flush(), 30_000),
-    repeat(async () => usage.tick(controller.state, controller.clock.now()), 1_000),
-    repeat(() => outside.refresh(), 60_000),
-    repeat(goalWatch(world), goalEveryMs),
-    repeat(() => beat(parts.host, folder, applied.current, warn), 60_000),
-  ];
+  const rounds = startRounds({ ...parts, folder, housekeeping, log: warn }, world);
   say({ event: 'controller-listening', control: applied.current.listen.control, pid: process.pid });
   process.once('SIGTERM', () => {
     for (const each of rounds) each.end();
@@ -120,6 +113,7 @@ type Parts = {
   readonly outside: OutsideRecord;
   readonly metrics: Metrics;
   readonly notifier: Notifier;
+  readonly subscribers: Subscribers;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -158,8 +152,12 @@ async function assemble(folder: string): Promise<Parts> {
       CROSSFADE_PLAN: planUrl,
     });
   const outside = new OutsideRecord(() => applied.current, usage, host.clock);
-  const notifier = makeNotifier({ host, folder, store, gateway, config: () => applied.current, log: warn });
-  const canCall = (): boolean => applied.current.validate.speech !== undefined;
+  const current = (): Config => applied.current;
+  const subscribers = await Subscribers.open({ host, store, key: gatewayKey, config: current });
+  const notifier = makeNotifier({
+    ...{ host, folder, store, gateway, config: current, log: warn, subscribers },
+    state: () => controller.state,
+  });
   const controller: Controller = await Controller.open({
     service: config.service,
     host,
@@ -172,7 +170,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf: specFor,
     secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(applied.current),
-    askProbe: doubtProbe({ host, folder, canCall, log: logTo }),
+    askProbe: doubtProbe({ host, folder, config: current, log: logTo }),
     outside: () => outside.present,
     ordersAt: (state, at) => standingOrders(applied.current, state, at),
     queueNotice: (notice) => notifier.queue(notice),
@@ -191,7 +189,7 @@ async function assemble(folder: string): Promise<Parts> {
   controller.subscribe(() => metrics.note(controller.state));
   return {
     ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
-    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, hold },
+    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },
   };
 }
 
@@ -226,6 +224,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     audit,
     usage,
     metrics: parts.metrics,
+    subscribers: parts.subscribers,
     notifier: parts.notifier,
     checkRecords: async () => {
       const first = await journal.first();

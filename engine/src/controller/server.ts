@@ -31,6 +31,7 @@ import { readinessOf } from './readiness.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { addSlack } from './slack-actions.ts';
 import { restorationMade } from './restoration.ts';
+import { addSubscribers, type SubscriberWorld } from './subscriber-routes.ts';
 import { kpiViewOf, usageViewOf, type UsageWorld } from './usage-views.ts';
 import { asked, addVerbs } from './verb-routes.ts';
 import { statusOf } from './views.ts';
@@ -39,6 +40,7 @@ export type ServerWorld = UsageWorld &
   AdmissionWorld &
   ApplyWorld &
   NotifyWorld &
+  SubscriberWorld &
   MetricsWorld &
   StreamWorld & {
     readonly tokens: Tokens;
@@ -66,6 +68,7 @@ export function controlApp(world: ServerWorld): App {
   addVerbs(world, app);
   addMetrics(world, app);
   addNotify(world, app);
+  addSubscribers(world, app);
   addSlack(world, app);
   addStream(world, app);
   addTokens(world, app);

@@ -7,6 +7,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Kysely, SqliteDialect, type Generated } from 'kysely';
 import { CrossfadeError, errorText } from '../errors.ts';
 import { notifySchema, type NotifyTables } from '../notify/delivery-log.ts';
+import type { Subscriber } from './subscribers.ts';
 import type { UsageRow } from './usage-record.ts';
 
 export type Tables = NotifyTables & {
@@ -29,6 +30,7 @@ export type Tables = NotifyTables & {
   spentTokens: { jti: string; until: number };
   /** Hourly counts of use; see usage-record.ts. */
   usage: UsageRow;
+  subscribers: Subscriber;
   audit: { id: Generated<number>; at: number; body: string; previous: string; hash: string };
 };
 
@@ -54,6 +56,9 @@ const migrations = [
      failed REAL NOT NULL, timed REAL NOT NULL, sumMs REAL NOT NULL, maxMs REAL NOT NULL,
      PRIMARY KEY (hour, kind, name, release));`,
   notifySchema,
+  `CREATE TABLE subscribers (
+     id TEXT PRIMARY KEY, kind TEXT NOT NULL, address TEXT NOT NULL, secret TEXT NOT NULL, state TEXT NOT NULL,
+     at INTEGER NOT NULL);`,
 ] as const;
 
 export const schemaVersion = migrations.length;

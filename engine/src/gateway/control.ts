@@ -20,6 +20,7 @@ import { sendJson } from './ingress/own-answer.ts';
 import { readBody } from './ingress/request-body.ts';
 import type { PushResult } from './route-table.ts';
 import { publicStatus, type PublicStatus } from '../api/public-status.ts';
+import { takenWishes, type Wish } from '../api/subscriptions.ts';
 import { userNotice, type UserNotice } from './ingress/notice-board.ts';
 
 const bodyLimitBytes = 1024 * 1024;
@@ -47,6 +48,8 @@ export type ControlCalls = {
   giveSecrets(secrets: RelaySecrets): void;
   tell(notice: UserNotice): boolean;
   publish(status: PublicStatus): void;
+  wishes(): readonly Wish[];
+  takenWishes(ids: readonly string[]): void;
 };
 
 type Problem = {
@@ -127,6 +130,13 @@ function answer(
       });
     case 'PUT /v1/notices':
       return withJson(body, userNotice, (notice) => sendJson(response, 200, { isNew: calls.tell(notice) }));
+    case 'GET /v1/wishes':
+      return void sendJson(response, 200, { wishes: calls.wishes() });
+    case 'DELETE /v1/wishes':
+      return withJson(body, takenWishes, ({ ids }) => {
+        calls.takenWishes(ids);
+        sendJson(response, 200, {});
+      });
     case 'PUT /v1/status':
       return withJson(body, publicStatus, (status) => {
         calls.publish(status);

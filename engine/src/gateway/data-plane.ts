@@ -19,6 +19,7 @@ import { frameMs, Meter } from './meter.ts';
 import { NoticeBoard } from './ingress/notice-board.ts';
 import { OwnPages } from './ingress/own-pages.ts';
 import { StatusStore } from './ingress/status-store.ts';
+import { SubscriptionDoor } from './ingress/subscription-door.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
 import { deriveSecret } from './secret.ts';
 import { Voice } from './voice/voice.ts';
@@ -65,6 +66,7 @@ export class DataPlane {
   readonly #flags: FlagDoor;
   readonly #status: StatusStore;
   readonly #board: NoticeBoard;
+  readonly #subscriptions: SubscriptionDoor;
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
@@ -95,7 +97,11 @@ export class DataPlane {
     });
     this.#status = new StatusStore(host.files, `${stateFolder}/gateway-status.json`);
     this.#board = new NoticeBoard(host.clock, (notice) => this.#voice.announce(notice));
-    const doors = [this.#flags, this.#board];
+    this.#subscriptions = new SubscriptionDoor({
+      ...{ host, key, trustedProxies, status: this.#status },
+      path: `${stateFolder}/gateway-wishes.json`,
+    });
+    const doors = [this.#flags, this.#board, this.#subscriptions];
     const own = { host, trustedProxies, doors, voice: this.#voice, status: this.#status };
     const pages = new OwnPages({ ...own, health: () => this.health() });
     this.#gateway = new Gateway({ host, key, fleet: this.#fleet, own: pages, trustedProxies });
@@ -192,6 +198,8 @@ export class DataPlane {
       sessions: () => this.#voice.list(),
       giveSecrets: (secrets) => this.#voice.giveSecrets(secrets),
       tell: (notice) => this.#board.take(notice),
+      wishes: () => this.#subscriptions.wishes,
+      takenWishes: (ids) => this.#subscriptions.taken(ids),
       publish: (status) => this.#status.take(status),
     };
   }

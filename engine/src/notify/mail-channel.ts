@@ -86,7 +86,7 @@ function mailOf(config: MailConfig, id: string, notices: readonly Notice[]) {
 function unsubscribeHeaders(unsubscribe: string | undefined): Record<string, string> {
   if (unsubscribe === undefined) return {};
   const isUrl = unsubscribe.startsWith('https://');
-  const target = isUrl || unsubscribe.startsWith('mailto:') ? unsubscribe : `mailto:${unsubscribe}`;
+  const target = /^(https?:\/\/|mailto:)/.test(unsubscribe) ? unsubscribe : `mailto:${unsubscribe}`;
   return {
     'list-unsubscribe': `<${target}>`,
     ...(isUrl && { 'list-unsubscribe-post': 'List-Unsubscribe=One-Click' }),

@@ -34,7 +34,8 @@ export const noticeKinds = [
     'guard-cleared',
     'healed',
   ] as const),
-  ...(['emergency', 'freeze', 'lock', 'alert', 'incident', 'maintenance', 'flag', 'digest'] as const),
+  ...(['emergency', 'freeze', 'lock', 'alert', 'incident', 'maintenance', 'flag'] as const),
+  ...(['digest', 'subscription'] as const),
   ...(['engine-silent', 'engine-back', 'test'] as const),
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];

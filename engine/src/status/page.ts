@@ -73,6 +73,12 @@ export function incidentPage(
   );
 }
 
+/** A page of one message or form; `body` is markup of our own. */
+export function messagePage(status: PublicStatus | undefined, now: number, body: string): string {
+  const link: Links = (path) => (path === '' ? '/status' : `/status/${path}`);
+  return page(status, now, link, 'Mail', `${section('Mail', body)}<p><a href="/status">Status now</a></p>`);
+}
+
 function page(
   status: PublicStatus | undefined,
   now: number,
@@ -85,7 +91,8 @@ function page(
   const age = seconds === undefined ? 'No report has come yet.' : `Data is ${seconds} s old`;
   const when = status ? `, of ${time(status.updatedAt)}.` : '';
   const contact = status?.contact ? ` <span>Contact: ${esc(status.contact)}</span>` : '';
-  const feeds = `<a href="${link('history.atom')}">Atom</a> · <a href="${link('history.rss')}">RSS</a> · <a href="${link('api/v2/summary.json')}">JSON</a>`;
+  const mail = status?.canSubscribe ? `<a href=\"${link('subscribe')}\">by mail</a> · ` : '';
+  const feeds = `${mail}<a href="${link('history.atom')}">Atom</a> · <a href="${link('history.rss')}">RSS</a> · <a href="${link('api/v2/summary.json')}">JSON</a>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">

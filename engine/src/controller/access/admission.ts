@@ -161,6 +161,7 @@ const reads = new Set([
   '/v1/flags',
   '/v1/incidents',
   '/v1/public-status',
+  '/v1/subscribers',
   '/v1/notify',
   '/v1/notify/log',
 ]);

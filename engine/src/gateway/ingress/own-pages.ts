@@ -30,6 +30,7 @@ export class OwnPages implements OwnPaths {
 
   request(request: IncomingMessage, response: ServerResponse, path: string): boolean {
     const { doors, voice, health } = this.#parts;
+    if (doors.some((each) => each.request(request, response, path))) return true;
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (path === '/status' || path.startsWith('/status/') || path === '/_crossfade/health') {
       if (!isRead) sendRefusal(response, refuse(405, 'bad-method', 'this page is only read'));
@@ -37,7 +38,7 @@ export class OwnPages implements OwnPaths {
       else this.#status(request, response, path);
       return true;
     }
-    return [...doors, voice].some((each) => each.request(request, response, path));
+    return voice.request(request, response, path);
   }
 
   upgrade(
