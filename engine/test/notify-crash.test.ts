@@ -24,7 +24,7 @@ import {
 } from './notify-servers.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const sampled = 16;
+const sampled = 10;
 const mailPassword = 'correct-horse';
 
 class Receivers {

@@ -234,3 +234,21 @@ test('one notice that is queued twice is sent once', async (t) => {
   await rig.turn();
   assert.deepEqual(ids(rig.ops), [one.id]);
 });
+
+test('an attempt that a crash cut off is tried again at once, and counts for no longer wait', async (t) => {
+  const rig = new Rig(t);
+  const first = rig.now;
+  await rig.notifier.queue(notice(rig, 'full'));
+  const rows = await rig.outbox.nextMessage('ops', false, rig.now);
+  await rig.outbox.begin(rows, 'the process ends here', false, rig.now);
+  rig.ops.answer = ({ id }) =>
+    rig.now < first + 1_000 ? { kind: 'retry', text: 'it answered 503' } : { kind: 'sent', vendor: id };
+  await rig.pass(60_000);
+  assert.deepEqual(
+    rig.ops.sent.map(({ at, message }) => [at - first, message.isRepeat]),
+    [
+      [0, true],
+      [5_000, true],
+    ],
+  );
+});

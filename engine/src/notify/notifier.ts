@@ -170,8 +170,9 @@ export class Notifier {
     // Stopped in the middle: nobody knows whether it arrived, and the next process tries again.
     if (this.#stopping.signal.aborted && outcome.kind !== 'sent') return false;
     const now = clock.now();
-    const wait =
-      outcome.kind === 'retry' ? nextWaitMs(first.attempts + 1, chance(), outcome.afterMs) : undefined;
+    // An attempt that a crash cut off says nothing about the receiver.
+    const failed = first.attempts + (first.isTrying === 1 ? 0 : 1);
+    const wait = outcome.kind === 'retry' ? nextWaitMs(failed, chance(), outcome.afterMs) : undefined;
     if (outcome.kind === 'gone') await outbox.disable(name, outcome.text);
     if (outcome.kind !== 'sent') log('notify-not-sent', { channel: name, notice: id, text: outcome.text });
     await outbox.end(rows, outcome, wait === undefined ? undefined : now + wait, now);
