@@ -38,6 +38,14 @@ test('each role does over the network what is its own, and its name is on what i
   assert.equal(await status(post('/v1/shutdown', {}, operator)), 403);
   await stage.when(({ rollout }) => rollout?.phase === 'completed' || rollout?.phase === 'baking');
   assert.equal(await status({ path: '/v1/logs?lines=5', headers: viewer }), 403);
+
+  stage.write('server.mjs', 'console.log("a line of the log"); process.exit(1)');
+  await stage.commit('it does not start');
+  await stage.cli('deploy', 'full');
+  assert.match((await stage.must('status')).stdout, /a line of the log/);
+  const seen = await askControl(stage, { path: '/v1/status', headers: viewer });
+  assert.match(seen.body, /"phase":"failed"/);
+  assert.doesNotMatch(seen.body, /a line of the log/, 'who may not read logs does not read them here');
   const logs = await askControl(stage, { path: '/v1/logs?release=r1&lines=5', headers: operator });
   assert.match(logs.body, /listening/);
 

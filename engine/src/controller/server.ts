@@ -7,6 +7,7 @@ import { applyRequest, logRequest } from '../api/control.ts';
 import { actorText, type AuditCheck } from '../api/audit.ts';
 import { days } from '../api/kpi.ts';
 import { probeReport } from '../api/probes.ts';
+import { mayDo } from '../api/roles.ts';
 import { revokeRequest, tokenRequest } from '../api/tokens.ts';
 import { own, spokenBy, versionsText } from '../api/version.ts';
 import { CrossfadeError, errorText } from '../errors.ts';
@@ -28,6 +29,7 @@ import { postMortem } from './post-mortem.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import { addMetrics, type MetricsWorld } from './metrics-route.ts';
 import { readinessOf } from './readiness.ts';
+import { withoutLogs } from './reader-view.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
 import { addSlack } from './slack-actions.ts';
 import { restorationMade } from './restoration.ts';
@@ -138,7 +140,8 @@ function addViews(world: ServerWorld, app: App): void {
     const { verdict } = controller.watch;
     const at = controller.clock.now();
     const notify = countsOf(await world.notifier.outbox.log.counts());
-    return context.json({
+    const { role, scope } = context.get('rights');
+    const view = {
       notify,
       ...statusOf({
         pid: process.pid,
@@ -150,7 +153,8 @@ function addViews(world: ServerWorld, app: App): void {
         restoration: restorationMade(world, controller.state),
         warnings: [...world.warnings(), ...flagWarnings(controller.state, at)],
       }),
-    });
+    };
+    return context.json(mayDo(role, scope, 'logs') ? view : withoutLogs(view));
   });
   app.get('/v1/logs', (context) => {
     const { release, instance, lines } = logRequest.parse(context.req.query());

@@ -19,7 +19,7 @@ import type { StateStore } from './state-file.ts';
 const limit = 1_000;
 const askAgainMs = 10 * 60_000;
 const waitMs = 7 * 86_400_000;
-const groupWaitMs = 30_000;
+const groupWaitMs = 10_000;
 
 export type Subscriber = {
   readonly id: string;
