@@ -48,8 +48,17 @@ export function keepAlerts(state: State, at: number): State {
   const keys = new Set(standing.map((each) => keyOf(rowFor(state.policy, each)?.name, each.subject)));
   return changeAlerts(raised, (alert) => {
     const isOver = isOpen(alert) && alert.quietAt === undefined && !keys.has(keyOf(alert.row, alert.subject));
-    return isOver ? { ...alert, endedAt: at } : alert;
+    return isOver && !isUntold(raised, alert) ? { ...alert, endedAt: at } : alert;
   });
+}
+
+/** K6: a guard that says nothing now has not said that it is well. */
+function isUntold(state: State, { row, rollout: number }: Alert): boolean {
+  const rollout = unfinished(state);
+  const signal = state.policy.rows.find((each) => each.name === row)?.signal;
+  if (!rollout || rollout.number !== number || signal === 'stuck') return false;
+  const found = rollout.guards.evidence.find((each) => each.guard === signal);
+  return found === undefined || found.state === 'unknown';
 }
 
 /** A signal that is seen at moments. */

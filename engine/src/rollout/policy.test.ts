@@ -128,6 +128,18 @@ test('where both sides are bad alike nothing goes back, at once or late', () => 
   assert.equal(only(late).isLate, true);
 });
 
+test('a guard that falls silent ends no alert, and its deadline still acts', () => {
+  const told = { ...rowNamed('errors'), act: 'notify' } as const;
+  const bad = { guard: 'errors', shares: { candidate: 0.06, stable: 0 } } as const;
+  const state = judged(withPolicy(canary(), [told]), bad, 'regress', 100);
+  const silent = judged(state, { guard: 'errors', state: 'unknown' }, 'continue', 200);
+  assert.equal(only(silent).id, 'a1');
+  const late = fire(silent, 'alert/a1/deadline', only(silent).acknowledgeBy);
+  assert.equal(late.rollout!.phase.kind, 'rolling-back');
+  const well = judged(silent, { guard: 'errors', state: 'clear' }, 'continue', 300);
+  assert.deepEqual(well.alerts.filter(isOpen), []);
+});
+
 test('a guard that comes and goes is one alert, with its acknowledgement', () => {
   const slow = { guard: 'slow', state: 'suspect' } as const;
   let state = next(judged(canary(), slow, 'continue', 100), ack(200));
