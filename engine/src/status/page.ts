@@ -91,7 +91,7 @@ function page(
   const age = seconds === undefined ? 'No report has come yet.' : `Data is ${seconds} s old`;
   const when = status ? `, of ${time(status.updatedAt)}.` : '';
   const contact = status?.contact ? ` <span>Contact: ${esc(status.contact)}</span>` : '';
-  const mail = status?.canSubscribe ? `<a href=\"${link('subscribe')}\">by mail</a> · ` : '';
+  const mail = status?.canSubscribe ? `<a href="${link('subscribe')}">by mail</a> · ` : '';
   const feeds = `${mail}<a href="${link('history.atom')}">Atom</a> · <a href="${link('history.rss')}">RSS</a> · <a href="${link('api/v2/summary.json')}">JSON</a>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
