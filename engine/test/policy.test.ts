@@ -58,6 +58,9 @@ test('a row that only tells waits for a person, and goes back by itself when nob
   );
   const escalated = await stage.when(({ alerts }) => alerts?.[0]?.told.length === 2);
   assert.deepEqual(escalated.alerts![0]!.told, ['Ana', 'Ben']);
+  const bearer = { authorization: `Bearer ${stage.read('.crossfade/token').trim()}` };
+  const served = await fetch(`http://127.0.0.1:${stage.controlPort}/metrics`, { headers: bearer });
+  assert.match(await served.text(), /crossfade_alerts_open\{severity="SEV2",acknowledged="no"\} 1/);
   const dry = await stage.must('ack', 'a1', '--dry-run');
   assert.match(dry.stdout, /a1 is yours/);
   const back = await stage.when(({ rollout }) => rollout?.phase === 'rolled-back');

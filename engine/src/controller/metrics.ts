@@ -6,6 +6,9 @@ import { errorKinds, type SampleFrame } from '../api/samples.ts';
 import type { Evidence } from '../guard/evidence.ts';
 import type { Count } from '../notify/delivery-log.ts';
 import type { Trigger } from '../rollout/phase.ts';
+import { isOpen } from '../rollout/alerts.ts';
+import { isUnresolved } from '../rollout/incidents.ts';
+import { severities } from '../rollout/policy.ts';
 import { environmentNames, unfinished, type Rollout, type State } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
 
@@ -85,6 +88,13 @@ export class Metrics {
     buckets: rollbackBuckets,
     registers: [this.#registry],
   });
+  readonly #alerts = this.#gauge('crossfade_alerts_open', 'Alerts of the decision matrix', [
+    'severity',
+    'acknowledged',
+  ]);
+  readonly #incidents = this.#gauge('crossfade_incidents_open', 'Incidents that are not resolved', [
+    'severity',
+  ]);
   readonly #told = this.#counter('notify_sent_total', 'Messages that a channel took', ['channel']);
   readonly #untold = this.#counter('notify_suppressed_total', 'Messages that were not sent, and why', [
     'channel',
@@ -175,6 +185,7 @@ export class Metrics {
     this.#guards.reset();
     for (const { guard, state: said } of running?.guards.evidence ?? [])
       this.#guards.set({ guard }, verdicts[said]);
+    this.#countOpen(state);
     this.#environments.reset();
     this.#ready.reset();
     for (const env of environmentNames) {
@@ -184,6 +195,18 @@ export class Metrics {
     }
     if (backupAt !== undefined) this.#backupGauge().set(backupAt / 1000);
     return this.#registry.metrics();
+  }
+
+  #countOpen({ alerts, incidents }: State): void {
+    const open = alerts.filter(isOpen);
+    for (const severity of severities) {
+      const own = open.filter((each) => each.severity === severity);
+      const taken = own.filter((each) => each.acknowledged).length;
+      this.#alerts.set({ severity, acknowledged: 'yes' }, taken);
+      this.#alerts.set({ severity, acknowledged: 'no' }, own.length - taken);
+      const unresolved = incidents.filter((each) => isUnresolved(each) && each.severity === severity);
+      this.#incidents.set({ severity }, unresolved.length);
+    }
   }
 
   /** As the outbox has them, so that they outlive this process. */

@@ -48,7 +48,7 @@ type Asked = {
 
 export class FlagDoor {
   readonly #parts: FlagDoorParts;
-  readonly #hub = new EventHub(streamLimit);
+  readonly #hub: EventHub;
   readonly #streamSecret: string;
   readonly #credential: Buffer;
   #version = '';
@@ -56,6 +56,7 @@ export class FlagDoor {
 
   constructor(parts: FlagDoorParts) {
     this.#parts = parts;
+    this.#hub = new EventHub(parts.host.clock, { clientLimit: streamLimit });
     this.#streamSecret = deriveSecret(parts.key, 'flag-stream');
     this.#credential = Buffer.from(planCredential(parts.key));
   }
@@ -92,7 +93,7 @@ export class FlagDoor {
   }
 
   tick(): void {
-    this.#hub.tick(this.#parts.host.clock.monotonic());
+    this.#hub.tick();
   }
 
   close(): void {
@@ -213,7 +214,7 @@ export class FlagDoor {
     if (!isGenuine || until * streamLifeMs < this.#parts.host.clock.now()) {
       return answer(response, 401, { errorCode: 'GENERAL', errorDetails: 'ask for the flags again' });
     }
-    this.#hub.accept(request, response, { id: this.#version, text: JSON.stringify(this.#refetch()) });
+    this.#hub.accept(request, response, { id: this.#version, data: this.#refetch() });
     return true;
   }
 }

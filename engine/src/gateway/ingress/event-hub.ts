@@ -1,55 +1,73 @@
 // Server-sent events to many clients (WHATWG HTML, section 9.2): each event has an id, and a client that
-// comes back with Last-Event-ID hears what it missed of those that are kept. G5: at most `clientLimit` are
-// connected, the next is told to come again; one that does not read is let go at 64 KiB; the last 100 events
-// are kept. A comment each 15 s keeps proxies from closing.
+// comes back with Last-Event-ID hears what it missed of those that are kept and fresh. G5: at most
+// `clientLimit` are connected, the next is told to come again; one that does not read is let go at 64 KiB;
+// the last 100 events are kept, for five minutes. A comment each 15 s keeps proxies from closing.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../host.ts';
 import { sendRefusal } from './own-answer.ts';
 import { refuse } from './request-head.ts';
 
 const keptEvents = 100;
+const freshMs = 5 * 60_000;
 const unreadLimitBytes = 64 * 1024;
 const beatEveryMs = 15_000;
 
-type Sent = { readonly id: string; readonly text: string };
+export type HubOptions = {
+  readonly clientLimit: number;
+  /** The type of its events; `message` without it. */
+  readonly event?: string;
+};
+
+type Sent = { readonly id: string; readonly text: string; readonly atMs: number };
 
 export class EventHub {
-  readonly #clientLimit: number;
+  readonly #clock: Clock;
+  readonly #options: HubOptions;
   readonly #clients = new Set<ServerResponse>();
-  #kept: Sent[] = [];
+  #kept: readonly Sent[] = [];
   #beatAtMs = 0;
 
-  constructor(clientLimit: number) {
-    this.#clientLimit = clientLimit;
+  constructor(clock: Clock, options: HubOptions) {
+    this.#clock = clock;
+    this.#options = options;
   }
 
-  get clients(): number {
-    return this.#clients.size;
+  has(id: string): boolean {
+    return this.#kept.some((each) => each.id === id);
   }
 
   /** Answers a GET with the stream. `first`: an event for whoever connects, after what it missed. */
-  accept(request: IncomingMessage, response: ServerResponse, first?: Sent): void {
-    if (this.#clients.size >= this.#clientLimit) {
-      return sendRefusal(response, refuse(503, 'too-many', `${this.#clientLimit} streams are open`, 5));
+  accept(
+    request: IncomingMessage,
+    response: ServerResponse,
+    first?: { readonly id: string; readonly data: unknown },
+  ): void {
+    const { clientLimit } = this.#options;
+    if (this.#clients.size >= clientLimit) {
+      return sendRefusal(response, refuse(503, 'too-many', `${clientLimit} streams are open`, 5));
     }
-    const headers = ['Content-Type', 'text/event-stream', 'Cache-Control', 'no-store'];
-    // Nginx buffers an answer otherwise until it is full.
-    headers.push('X-Accel-Buffering', 'no', 'Access-Control-Allow-Origin', '*');
-    response.writeHead(200, headers);
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      // Nginx buffers an answer otherwise until it is full.
+      'X-Accel-Buffering': 'no',
+      'Access-Control-Allow-Origin': '*',
+    });
     response.write('retry: 1000\n\n');
-    for (const each of this.#missed(request.headers['last-event-id'])) response.write(textOf(each));
-    if (first) response.write(textOf(first));
+    for (const each of this.#missed(request.headers['last-event-id'])) response.write(each.text);
+    if (first) response.write(this.#textOf(first.id, first.data));
     this.#clients.add(response);
     response.once('close', () => this.#clients.delete(response));
   }
 
-  /** `data`: one JSON value, in one line. */
   send(id: string, data: unknown): void {
-    const sent = { id, text: JSON.stringify(data) };
-    this.#kept = [...this.#kept, sent].slice(-keptEvents);
-    this.#write(textOf(sent));
+    const text = this.#textOf(id, data);
+    this.#kept = [...this.#kept, { id, text, atMs: this.#clock.monotonic() }].slice(-keptEvents);
+    this.#write(text);
   }
 
-  tick(nowMs: number): void {
+  tick(): void {
+    const nowMs = this.#clock.monotonic();
     if (nowMs < this.#beatAtMs) return;
     this.#beatAtMs = nowMs + beatEveryMs;
     this.#write(': beat\n\n');
@@ -66,13 +84,17 @@ export class EventHub {
     }
   }
 
-  /** Nothing for whoever comes for the first time, or with an id that is no longer known. */
+  /** Nothing for whoever comes for the first time; all that is fresh where its last one is not known. */
   #missed(lastId: string | string[] | undefined): readonly Sent[] {
+    if (typeof lastId !== 'string' || lastId === '') return [];
     const place = this.#kept.findIndex((each) => each.id === lastId);
-    return place < 0 ? [] : this.#kept.slice(place + 1);
+    const from = this.#clock.monotonic() - freshMs;
+    return this.#kept.slice(place + 1).filter((each) => each.atMs >= from);
   }
-}
 
-function textOf({ id, text }: Sent): string {
-  return `id: ${id}\ndata: ${text}\n\n`;
+  #textOf(id: string, data: unknown): string {
+    const { event } = this.#options;
+    const type = event === undefined ? '' : `event: ${event}\n`;
+    return `id: ${id}\n${type}data: ${JSON.stringify(data)}\n\n`;
+  }
 }
