@@ -16,12 +16,10 @@ export type PostMortemSources = {
 
 const marginMs = 60_000;
 const shownEvents = 200;
+/** Bookkeeping. */
 const noise = new Set([
-  'guards-judged',
-  'timer-fired',
-  'table-confirmed',
-  'controller-started',
-  'policy-adopted',
+  ...['guards-judged', 'timer-fired', 'table-confirmed', 'controller-started', 'policy-adopted'],
+  ...['notice-queued', 'digest-made', 'instance-planned'],
 ]);
 
 export function postMortem(sources: PostMortemSources): string {
