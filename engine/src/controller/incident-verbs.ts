@@ -9,8 +9,8 @@ import type {
 } from '../api/incidents.ts';
 import type { VerbAnswer } from '../api/control.ts';
 import { rollbackCriteria } from '../rollout/criteria.ts';
-import { impactOf, maintenanceStatus, type Incident } from '../rollout/incidents.ts';
-import type { Rollout, State } from '../rollout/rollout.ts';
+import { impactOf, maintenanceStatus, rolloutOf, type Incident } from '../rollout/incidents.ts';
+import type { State } from '../rollout/rollout.ts';
 import { simple, stamp, type VerbWorld } from './verbs.ts';
 
 export function openIncident(
@@ -87,9 +87,4 @@ export function incidentViewOf(
     updates: incident.updates.map((each) => ({ ...each })),
     ...(rollback && { criteria: rollbackCriteria(rollback, at, overrides) }),
   };
-}
-
-export function rolloutOf(state: State, { rollout: number }: Incident): Rollout | undefined {
-  if (number === undefined) return undefined;
-  return [state.rollout, ...state.ended].find((each) => each?.number === number);
 }

@@ -42,7 +42,7 @@ export type SubscribersParts = {
 export class Subscribers {
   readonly #parts: SubscribersParts;
   #all: readonly Subscriber[];
-  #channels = new Map<string, Channel>();
+  #channels: { readonly config: Config; readonly byName: ReadonlyMap<string, Channel> } | undefined;
 
   private constructor(parts: SubscribersParts, all: readonly Subscriber[]) {
     this.#parts = parts;
@@ -106,14 +106,17 @@ export class Subscribers {
       await this.remove(each.id);
   }
 
-  /** By name; made anew when somebody came or went. */
+  /** By name; made anew when somebody came or went, or the configuration is another. */
   channels(world: ChannelWorld, state: () => State): ReadonlyMap<string, Channel> {
-    if (this.#channels.size === 0)
-      for (const each of this.#all) {
-        const channel = this.#channelOf(world, each);
-        if (channel) this.#channels.set(nameOf(each), outside(channel, state));
-      }
-    return this.#channels;
+    const config = this.#parts.config();
+    if (this.#channels?.config === config) return this.#channels.byName;
+    const made = this.#all.flatMap((each) => {
+      const channel = this.#channelOf(world, each);
+      return channel ? [[nameOf(each), outside(channel, state)] as const] : [];
+    });
+    const byName = new Map(made);
+    this.#channels = { config, byName };
+    return byName;
   }
 
   /** The question to who has asked; incidents and windows to all others. */
@@ -188,7 +191,7 @@ export class Subscribers {
 
   #use(all: readonly Subscriber[]): void {
     this.#all = all;
-    this.#channels = new Map();
+    this.#channels = undefined;
   }
 }
 

@@ -65,6 +65,12 @@ test('one that ends without its criteria waits a quarter of an hour for a person
   const late = fire(state, 'incident/i1', 300 + 15 * 60_000);
   assert.equal(only(late).status, 'resolved');
   assert.match(only(late).updates.at(-1)!.note, /not every success criterion/);
+  const again = deployed(state, 'r3', 'canary', 500);
+  assert.equal(
+    only(fire(again, 'incident/i1', 300 + 15 * 60_000)).status,
+    'resolved',
+    'another rollout or not',
+  );
   const byHand = next(state, {
     kind: 'incident-updated',
     incident: 'i1',
@@ -76,6 +82,15 @@ test('one that ends without its criteria waits a quarter of an hour for a person
   });
   assert.equal(only(byHand).resolvedAt, 500);
   assert.ok(!outstanding(byHand).some((each) => each.id.startsWith('incident/')));
+});
+
+test('one that took longer than its two minutes does not say that every criterion holds', () => {
+  let state = next(going(), rollbackTo('previous', 100));
+  for (let turn = 0; turn < 50 && state.rollout!.phase.kind !== 'rolled-back'; turn++) {
+    const effect = outstanding(state).find((each) => each.kind !== 'timer')!;
+    state = perform(state, effect, effect.kind === 'drain' ? 130_000 : 300);
+  }
+  assert.equal(only(settle(state, 130_100)).status, 'monitoring');
 });
 
 test('a stuck rollback is no resolved incident', () => {

@@ -4,6 +4,7 @@
 // are made here name no release, host or vendor. I3 a window counts between its begin and its end alone. G5:
 // the newest 100 incidents and 50 windows are kept.
 import { isOpen } from './alerts.ts';
+import { rollbackCriteria } from './criteria.ts';
 import type { Effect } from './effects.ts';
 import type { VerbEvent } from './events.ts';
 import { next, refused, type VerbOutcome } from './outcome.ts';
@@ -92,7 +93,7 @@ export function keepIncidents(before: State, after: State, at: number): State {
   if (!known) return opensFor(rollout) ? open(after, titled(after, rollout), at) : after;
   if (!isUnresolved(known)) return after;
   const followed = follow(before, after, rollout, known, at);
-  return settles(followed, rollout) ? resolveBy(followed, known.id, at) : followed;
+  return settles(followed, rollout, at) ? resolveBy(followed, known.id, at) : followed;
 }
 
 function opensFor({ phase }: Rollout): boolean {
@@ -162,18 +163,12 @@ function follow(before: State, after: State, rollout: Rollout, { id }: Incident,
   return noteOn(after, id, { at, actor: 'crossfade', note: notes.join('; '), ...update });
 }
 
-/** Complete within its limit, shown through the gateway, told, nothing lost, and no alert is left. */
-function settles(state: State, { number, phase, rollback }: Rollout): boolean {
-  const { marks, sessions } = rollback!;
-  const isWhole = sessions !== undefined && sessions.failed + sessions.pending === 0;
+/** Every success criterion but overrides, which only the gateway knows; and no alert of it is left. */
+function settles(state: State, { number, phase, rollback }: Rollout, at: number): boolean {
+  if (phase.kind !== 'rolled-back') return false;
   const isCalm = !state.alerts.some((each) => isOpen(each) && each.rollout === number);
-  return (
-    phase.kind === 'rolled-back' &&
-    marks.verified !== undefined &&
-    marks.told !== undefined &&
-    isWhole &&
-    isCalm
-  );
+  const criteria = rollbackCriteria(rollback!, at, undefined);
+  return isCalm && criteria.every(({ name, verdict }) => name === 'cleared' || verdict === 'pass');
 }
 
 function resolveBy(state: State, id: string, at: number): State {
@@ -205,13 +200,18 @@ function change(state: State, id: string, made: (incident: Incident) => Incident
   return { ...state, incidents: state.incidents.map((each) => (each.id === id ? made(each) : each)) };
 }
 
-/** I1: nobody else resolves what ended without all its criteria. */
+/** The rollout that an incident is about, while it is on record. */
+export function rolloutOf(state: State, { rollout: number }: Incident): Rollout | undefined {
+  if (number === undefined) return undefined;
+  return [state.rollout, ...state.ended].find((each) => each?.number === number);
+}
+
+/** I1, K8: nobody else resolves what ended without all its criteria, also when another rollout has begun. */
 export function incidentTimers(state: State): Effect[] {
-  return state.incidents.flatMap((incident): Effect[] => {
-    const { rollout } = state;
-    const isEnded = rollout?.number === incident.rollout && rollout?.phase.kind === 'rolled-back';
-    if (!isUnresolved(incident) || !isEnded || rollout.phase.kind !== 'rolled-back') return [];
-    const at = rollout.phase.at + lingerMs;
+  return state.incidents.filter(isUnresolved).flatMap((incident): Effect[] => {
+    const phase = rolloutOf(state, incident)?.phase;
+    if (phase?.kind !== 'rolled-back') return [];
+    const at = phase.at + lingerMs;
     return [{ id: `incident/${incident.id}/${at}`, kind: 'timer', at }];
   });
 }

@@ -33,10 +33,8 @@ export type Cause = {
 type Acted = { readonly state: State; readonly text: string | undefined };
 
 export function act(state: State, action: ActionName, cause: Cause): Acted {
-  const before = state;
   const done = perform(state, action, cause);
-  const isDone = done !== before;
-  return { state: done, text: isDone ? words[action] : undefined };
+  return { state: done, text: done === state ? undefined : words[action] };
 }
 
 const words: Readonly<Record<ActionName, string>> = {
