@@ -20,6 +20,7 @@ import { pause, type Host } from '../host.ts';
 import type { ResultEvent } from '../rollout/events.ts';
 import {
   environmentNames,
+  isGuarded,
   releaseOf,
   unfinished,
   type InstanceRecord,
@@ -218,10 +219,6 @@ function settledState(before: InstanceState, seen: InstanceHealth['state'], fail
 function armNameOf(state: State, environment: EnvironmentName): ArmName | undefined {
   const { role } = state.environments[environment];
   return role === 'candidate' || role === 'stable' ? role : undefined;
-}
-
-function isGuarded({ phase }: Rollout): boolean {
-  return phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
 }
 
 /** Compared with the journal, not with what was said last: a step that is entered again has heard nothing. */

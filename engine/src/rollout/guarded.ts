@@ -5,7 +5,7 @@ import { guardSignals } from './alerts.ts';
 import { easeOff } from './healing.ts';
 import { act } from './policy-acts.ts';
 import { actionFor } from './policy.ts';
-import { unfinished, type Rollout, type State } from './rollout.ts';
+import { isGuarded, unfinished, type Rollout, type State } from './rollout.ts';
 import { holdAndAsk, resumeStep, withRollout } from './transitions.ts';
 
 export function judged(state: State, event: Result<'guards-judged'>): State {
@@ -14,8 +14,7 @@ export function judged(state: State, event: Result<'guards-judged'>): State {
   const { verdict, text, evidence } = event;
   const known = withRollout(state, { guards: { verdict, text, evidence } });
   const { phase } = rollout;
-  const isWatched = phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
-  if (verdict === 'regress' && isWatched) return regress(known, rollout, event);
+  if (verdict === 'regress' && isGuarded(rollout)) return regress(known, rollout, event);
   if (phase.kind === 'stepping' && (verdict === 'hold' || verdict === 'environment')) {
     return holdAndAsk(known, rollout, event.text, event.at, true);
   }

@@ -10,6 +10,7 @@ import { rowFor, type ActionName, type Signal } from './policy.ts';
 import { openRollbackTo, startRollback } from './rolling-back.ts';
 import {
   environmentWithRole,
+  isGuarded,
   releaseOf,
   routesInForce,
   unfinished,
@@ -86,7 +87,7 @@ function goBack(state: State, rollout: Rollout | undefined, cause: Cause): State
   }
   // Going back to the side that is down would be the harm.
   if (cause.environment !== undefined && cause.environment === rollout.stable?.environment) return state;
-  if (!rollout.stable || !isWatched(rollout)) return state;
+  if (!rollout.stable || !isGuarded(rollout)) return state;
   if (releaseOf(state, rollout.candidate.release)?.reversible === false) {
     const text = `${reason}; the release is irreversible, so a person decides`;
     return holdAndAsk(state, rollout, text, at, false);
@@ -124,10 +125,6 @@ function restartOne(state: State, cause: Cause): State {
 function sickPlace(state: State, { environment }: Cause): 'blue' | 'green' {
   const rollout = unfinished(state);
   return environment ?? rollout?.candidate.environment ?? environmentWithRole(state, 'stable') ?? 'blue';
-}
-
-export function isWatched({ phase }: Rollout): boolean {
-  return phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
 }
 
 /** The timers of an alert: `alert/ID/deadline`, `alert/ID/contact/N`, `alert/ID/quiet/AT`. */

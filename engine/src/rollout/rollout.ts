@@ -239,6 +239,11 @@ export function unfinished(state: State): Rollout | undefined {
   return state.rollout && !isFinished(state.rollout.phase) ? state.rollout : undefined;
 }
 
+/** Guards judge it: its candidate has traffic, or had it a moment ago. */
+export function isGuarded({ phase }: Rollout): boolean {
+  return phase.kind === 'stepping' || phase.kind === 'paused' || phase.kind === 'baking';
+}
+
 export function environmentWithRole(state: State, role: EnvironmentRole): EnvironmentName | undefined {
   return environmentNames.find((name) => state.environments[name].role === role);
 }
