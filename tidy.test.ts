@@ -57,14 +57,14 @@ function importTrouble(source: Source): readonly string[] {
   const from = roomOf(source.path);
   if (!from) return [];
   return importsOf(source).flatMap(({ target, isType, line }) => {
-    const to = target.startsWith('.') ? join(dirname(source.path), target).replace(/\.ts$/, '') : target;
+    const to = target.startsWith('.') ? join(dirname(source.path), target).replace(/\.tsx?$/, '') : target;
     return mayImport(from, to, isType) ? [] : [`${line}: ${from} imports ${isType ? 'types of ' : ''}${to}`];
   });
 }
 
 function mayImport(from: string, to: string, isType: boolean): boolean {
-  const isOwnRoom = to.startsWith(`engine/src/${from}/`) || (from === 'speech' && to.startsWith('speech/'));
-  if (isOwnRoom) return true;
+  const own = from === 'speech' || from === 'dashboard' ? `${from}/` : `engine/src/${from}/`;
+  if (to.startsWith(own)) return true;
   const isOurs = /^(engine|speech|examples|dashboard)\//.test(to) || to.startsWith('@crossfade/');
   if (from === 'speech') return !isOurs;
   if (from === 'examples') return !isOurs || /^(examples\/|@crossfade\/speech)/.test(to);
@@ -293,7 +293,7 @@ const rules: readonly Rule[] = [
   },
   {
     name: 'file names are kebab-case',
-    find: ({ path }) => (/^[a-z0-9-]+(\.test|\+api)?\.ts$/.test(basename(path)) ? [] : ['1: not kebab-case']),
+    find: ({ path }) => (/^[a-z0-9-]+(\.test|\+api)?\.tsx?$/.test(basename(path)) ? [] : ['1: not kebab']),
     bad: sample('engine/src/routeTable.ts', ''),
     good: sample('engine/src/route-table.test.ts', ''),
   },
@@ -383,7 +383,7 @@ const tree = filesOfTheTree();
 
 for (const rule of rules) {
   test(rule.name, () => {
-    const sources = tree.filter(({ path }) => rule.files === 'all' || path.endsWith('.ts'));
+    const sources = tree.filter(({ path }) => rule.files === 'all' || /\.tsx?$/.test(path));
     const allowed = new Set(Object.keys(rule.allowed ?? {}));
     const broken = sources.map((source) => ({ path: source.path, lines: rule.find(source) }));
     const wrong = broken.filter(({ path, lines }) => lines.length > 0 && !allowed.has(path));

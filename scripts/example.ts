@@ -14,6 +14,7 @@ import { controlClient } from '../engine/src/cli/connection.ts';
 import { errorText } from '../engine/src/errors.ts';
 import { renderError } from '../engine/src/cli/render.ts';
 import { codedClip } from '../speech/src/local/coded-clip.ts';
+import { buildDashboard } from './build-dashboard.ts';
 import { ExampleCallers } from './example-callers.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -39,7 +40,12 @@ async function main(): Promise<void> {
   });
   const ended = Promise.race([service.wished, signalled(['SIGINT', 'SIGTERM', 'SIGHUP'])]);
   const origin = `http://${service.project.config.listen.gateway}`;
+  // Traffic first: until it is built the control address says so.
+  const built = buildDashboard().catch((error: unknown) =>
+    console.log(`the dashboard does not build, all else runs: ${errorText(error)}`),
+  );
   await deployFirst();
+  await built;
   const callers = new ExampleCallers(origin);
   callers.start();
   await tell(origin, service.project.config.listen.control);
@@ -130,7 +136,7 @@ async function tell(origin: string, control: string): Promise<void> {
   const other = serving === 'r1' ? 'r2' : 'r1';
   console.log(`
 The voice app is at        ${origin}/          (status page: ${origin}/status)
-The live page is at        http://${control}/      (the link above opens it)
+The dashboard is at        http://${control}/      (the link above opens it)
 Local speech servers       direct: Speechmatics v2 on 4701 · modal: streaming_parakeet on 4702
 Releases                   r1 speaks to Modal, r2 to Speechmatics with Modal behind it; ${serving} serves now
 People                     four callers talk without end, visitors ask about 30 times a second

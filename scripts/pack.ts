@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildDashboard } from './build-dashboard.ts';
 
 type Manifest = {
   readonly name: string;
@@ -31,7 +32,7 @@ const packages: readonly Package[] = [
       'bin/crossfade.mjs',
       'crossfade.schema.json',
       'assets/probe-clip.wav',
-      'src/controller/live-page.html',
+      'assets/dashboard',
       'src/workflow/deploy-with-rollback.yml',
       ...['session-plan', 'signed-in', 'speech-client', 'speechmatics-token'].map(
         (name) => `src/migrate/recipes/modal-to-speechmatics/${name}.txt`,
@@ -57,7 +58,7 @@ function pack(out: string): string[] {
 function packOne({ folder, assets, peers }: Package, built: string, out: string): string {
   for (const asset of assets) {
     mkdirSync(dirname(join(built, asset)), { recursive: true });
-    cpSync(join(repository, folder, asset), join(built, asset));
+    cpSync(join(repository, folder, asset), join(built, asset), { recursive: true });
   }
   for (const text of ['LICENSE', 'README.md', 'CHANGELOG.md'])
     cpSync(join(repository, text), join(built, text));
@@ -105,4 +106,5 @@ function run(command: string, args: readonly string[], cwd: string): string {
 const { values } = parseArgs({ options: { out: { type: 'string', default: join(repository, 'dist') } } });
 const out = resolve(values.out);
 mkdirSync(out, { recursive: true });
+await buildDashboard();
 for (const path of pack(out)) process.stdout.write(`${path}\n`);

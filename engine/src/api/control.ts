@@ -188,6 +188,20 @@ const armView = z.object({
   leases: z.object({ requests: z.int(), upgraded: z.int() }),
 });
 
+const guardView = z.object({
+  guard: z.string(),
+  state: z.string(),
+  text: z.string(),
+  /** Counted on each side, and of those the failed ones of the candidate. */
+  counts: z.object({ candidate: z.number(), stable: z.number(), failed: z.number() }).optional(),
+  /** Failed share of each side and the largest that is fine, 0–1. */
+  shares: z.object({ candidate: z.number(), stable: z.number().optional() }).optional(),
+  limit: z.number().optional(),
+  /** Users that are missing until it can say something. */
+  needUnits: z.number().optional(),
+});
+export type GuardView = z.infer<typeof guardView>;
+
 export const rolloutView = z.object({
   number: z.int(),
   kind: z.string(),
@@ -203,7 +217,7 @@ export const rolloutView = z.object({
   /** When the present hold or bake is over, wall ms. */
   until: z.number().optional(),
   verdict: z.string(),
-  guards: z.array(z.object({ guard: z.string(), state: z.string(), text: z.string() })),
+  guards: z.array(guardView),
   rollback: z
     .object({
       trigger: z.string(),
@@ -241,9 +255,7 @@ export const statusView = z.object({
   /** The process that answers. */
   pid: z.int(),
   sentence: z.string(),
-  /**
-   * Where the answer comes from: the controller, or the gateway alone when the controller does not answer.
-   */
+  /** Who answers: the controller, or the gateway alone when the controller does not. */
   source: z.enum(['controller', 'gateway']),
   environments: z.array(armView),
   rollout: rolloutView.optional(),

@@ -295,6 +295,6 @@ function addViews(program: Command, done: Done): void {
     .action(async (_options, command: Command) => done(await logs(all(command))));
   program
     .command('dashboard')
-    .description('print a link to the live page, good once for 10 minutes')
+    .description('print a link to the dashboard, good once for 10 minutes')
     .action(async (_options, command: Command) => done(await dashboard(all(command))));
 }

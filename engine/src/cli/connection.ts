@@ -62,7 +62,7 @@ export function controlClient(options: GlobalOptions): ControlClient {
   return new ControlClient(nodeHost().http, targetOf(options));
 }
 
-/** Where a browser finds the live page. */
+/** Where a browser finds the dashboard. */
 export function controlUrl(options: GlobalOptions): string {
   const target = targetOf(options);
   return target.kind === 'url' ? new URL(target.url).origin : controlOrigin(project(options).config);

@@ -1,4 +1,4 @@
-// `crossfade dashboard`: a link to the live page that works once, with the rights of whoever asks for it.
+// `crossfade dashboard`: a link to the dashboard that works once, with the rights of whoever asks for it.
 import type { ExitCode } from '../errors.ts';
 import { controlClient, controlUrl, type GlobalOptions } from './connection.ts';
 import { print } from './render.ts';

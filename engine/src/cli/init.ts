@@ -75,7 +75,7 @@ source: { path: ., remote: origin }       # \`crossfade deploy\` takes HEAD of t
 
 listen:
   gateway: 127.0.0.1:8080                 # where users come in
-  control: 127.0.0.1:4600                 # where the live page is
+  control: 127.0.0.1:4600                 # where the dashboard is
 
 app:
 ${build}

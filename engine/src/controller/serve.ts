@@ -1,7 +1,8 @@
 // The controller's process: wires configuration, journal, drivers and the gateway's socket together,
 // listens on the unix socket and the control address, and prints one JSON line when it decides. SIGTERM
 // ends it and leaves what it started running; POST /v1/shutdown ends that too.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Server as SecureServer } from 'node:https';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -238,7 +239,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     },
     logFolder: join(stateFolder, 'logs'),
     gateway,
-    page: readFileSync(new URL('./live-page.html', import.meta.url), 'utf8'),
+    dashboard: fileURLToPath(new URL('../../assets/dashboard', import.meta.url)),
     warnings: () => housekeeping.warnings,
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),

@@ -17,6 +17,7 @@ import { addLogins } from './access/logins.ts';
 import { body } from './access/request-body.ts';
 import { redacted } from './access/redact.ts';
 import type { Tokens } from './access/tokens.ts';
+import { addDashboard, type DashboardWorld } from './dashboard-routes.ts';
 import { addStream, type StreamWorld } from './event-stream.ts';
 import { policyViewOf } from './alert-views.ts';
 import { artifactPath, receiveArtifact } from './artifact-route.ts';
@@ -45,10 +46,10 @@ export type ServerWorld = UsageWorld &
   NotifyWorld &
   SubscriberWorld &
   MetricsWorld &
-  StreamWorld & {
+  StreamWorld &
+  DashboardWorld & {
     readonly tokens: Tokens;
     readonly gateway: GatewayLink;
-    readonly page: string;
     readonly warnings: () => readonly string[];
     readonly logFolder: string;
     readonly checkRecords: () => Promise<AuditCheck>;
@@ -65,7 +66,7 @@ export function controlApp(world: ServerWorld): App {
   app.notFound((context) => context.json(problem('not-found', 'there is no such path'), 404));
   app.use(admission.around);
   app.use(admission.admit);
-  addPage(world, app);
+  addDashboard(world, app);
   addLogins(world, app, admission);
   addViews(world, app);
   addVerbs(world, app);
@@ -96,16 +97,6 @@ export function controlApp(world: ServerWorld): App {
     return context.json({ isDown: true });
   });
   return app;
-}
-
-function addPage(world: ServerWorld, app: App): void {
-  app.get('/', (context) => {
-    context.header(
-      'content-security-policy',
-      "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    );
-    return context.html(world.page);
-  });
 }
 
 /** T1 and the audit's own rule: what makes or ends a token is a line like any verb. */

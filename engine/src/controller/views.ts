@@ -22,6 +22,7 @@ import {
 } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
 import { openAlerts } from './alert-views.ts';
+import { guardViewOf } from './guard-views.ts';
 
 export type ViewParts = {
   readonly pid: number;
@@ -120,7 +121,7 @@ function rolloutView(rollout: Rollout, parts: ViewParts): RolloutView {
     verdict: verdict
       ? `${verdict.kind}: ${verdict.text}`
       : `${rollout.guards.verdict}: ${rollout.guards.text}`,
-    guards: guards.map(({ guard, state, text }) => ({ guard, state, text })),
+    guards: guards.map((each) => guardViewOf(each, rollout.guardLimits)),
     ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, parts) }),
     ...(rollout.approvals && { approvals: rollout.approvals.map((each) => ({ ...each })) }),
     ...(rollout.hookResults && { hooks: rollout.hookResults.map((each) => ({ ...each })) }),

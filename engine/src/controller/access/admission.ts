@@ -149,6 +149,7 @@ export const slackPath = '/v1/slack/actions';
 const metricsPath = '/metrics';
 
 const reads = new Set([
+  '/v1/me',
   '/v1/status',
   '/v1/releases',
   '/v1/events',

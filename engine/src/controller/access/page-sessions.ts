@@ -1,4 +1,4 @@
-// Sessions: of the live page (twelve hours, for a code that is good once within ten minutes) and of CI jobs
+// Sessions: of the dashboard (twelve hours, for a code that is good once within ten minutes) and of CI jobs
 // (a quarter of an hour). They carry the rights of whoever asked and end with the token that was behind
 // them. Held in memory alone: a new controller means a new link. At most 1 000 of each; the oldest gives way.
 import type { Host } from '../../host.ts';

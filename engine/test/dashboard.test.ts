@@ -1,7 +1,8 @@
-// The live page of the control address in chromium: an alert is seen and taken, a flag killed, a rollout
-// aborted, by keyboard; every look of it is clean; and what was looked at is what is meant.
+// The dashboard in chromium: an alert is seen and taken, a flag killed, a rollout aborted, by keyboard; every
+// panel is clean at every width and in both schemes; and what was looked at is what is meant.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { checkPage, noBrowser, openBrowser } from './page-check.ts';
 import { Crowd, defaultConfig, Stage, until } from './stage.ts';
 
@@ -13,6 +14,7 @@ policy:
 `;
 
 test('an alert is taken and a flag killed in the page, by keyboard', { skip: noBrowser }, async () => {
+  await buildDashboard();
   await using stage = await Stage.make(config);
   await stage.up();
   await stage.must('deploy', 'full');
@@ -27,12 +29,16 @@ test('an alert is taken and a flag killed in the page, by keyboard', { skip: noB
   const page = await browser.newPage();
   const troubles: string[] = [];
   page.on('pageerror', (error) => void troubles.push(error.message));
+  page.on(
+    'console',
+    (line) => void (line.type() === 'error' && !/ 409 /.test(line.text()) && troubles.push(line.text())),
+  );
   await page.goto(/http:\/\/\S+/.exec(link.stdout + link.stderr)![0]);
   const shows = (selector: string, text: RegExp) =>
     until(async () => (text.test((await page.textContent(selector)) ?? '') ? true : undefined));
   await shows('#alerts', /SEV2 errors: .*requests failed/);
   await shows('#incidents', /i1 SEV3 investigating: Slow words/);
-  await checkPage(page, 'live');
+  await checkPage(page, 'now');
 
   const act = async (label: string, confirm: string, reason: string): Promise<void> => {
     await page.getByLabel(label, { exact: true }).focus();
@@ -48,10 +54,15 @@ test('an alert is taken and a flag killed in the page, by keyboard', { skip: noB
   await shows('#alerts', /has it\./);
   assert.match((await stage.client.policy()).alerts[0]!.acknowledged!.reason, /looking/);
   await crowd.end();
+  await page.keyboard.press('4');
   await act('Kill player', 'Kill', 'phones crash');
-  await shows('#flags', /player off killed by/);
+  await shows('#flags', /off killed by owner|off killed by operator/);
+  await checkPage(page, 'flags');
+  await page.getByRole('link', { name: 'Rollout' }).click();
+  await shows('#rollout', /Rollout 2/);
+  await checkPage(page, 'rollout');
   await page.locator('[data-verb="abort"]').click();
-  await checkPage(page, 'live-dialog');
+  await checkPage(page, 'dialog');
   const confirm = page.locator('#confirm');
   await until(async () => ((await confirm.isEnabled()) ? true : undefined));
   await stage.must('abort', 'somebody was quicker');
