@@ -25,7 +25,7 @@ export async function buildDashboard(): Promise<boolean> {
       logLevel: 'warn',
       oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
       // An asset inside a style sheet would be a data: address, which the content policy refuses.
-      build: { outDir: fresh, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+      build: { outDir: fresh, emptyOutDir: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
     });
     writeFileSync(join(fresh, mark), sources);
     putInPlace(fresh, sources);

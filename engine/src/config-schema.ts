@@ -318,6 +318,8 @@ export const configShape = z.strictObject({
       diskLow: size.prefault('1GiB'),
     })
     .prefault({}),
+  /** A Prometheus that boards of the dashboard may ask; what it is asked is what people write there. */
+  metrics: z.strictObject({ prometheus: z.url().optional() }).prefault({}),
   /** What `crossfade validate` looks at, and its limits. */
   validate: z
     .strictObject({

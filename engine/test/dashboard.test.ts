@@ -3,6 +3,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
+import type { Browser, Page } from 'playwright-core';
 import { checkPage, noBrowser, openBrowser } from './page-check.ts';
 import { Crowd, defaultConfig, Stage, until } from './stage.ts';
 
@@ -12,6 +13,50 @@ policy:
   - { name: errors, severity: SEV2, when: { signal: errors }, act: notify, acknowledge: 10m }
   - { name: many errors, severity: SEV2, when: { signal: errors, over: 99% }, act: notify, acknowledge: 10m }
 `;
+
+/** The page as a person has it open, by the link of `crossfade dashboard`. */
+class Seen {
+  readonly troubles: string[] = [];
+  readonly page: Page;
+  readonly #browser: Browser;
+
+  private constructor(browser: Browser, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+    page.on('pageerror', (error) => void this.troubles.push(error.message));
+    page.on('console', (line) => {
+      // A refusal that the page shows is in chromium's console as well.
+      if (line.type() === 'error' && !/ 409 /.test(line.text())) this.troubles.push(line.text());
+    });
+  }
+
+  static async open(stage: Stage): Promise<Seen> {
+    const link = await stage.must('dashboard');
+    const browser = await openBrowser();
+    const seen = new Seen(browser, await browser.newPage());
+    await seen.page.goto(/http:\/\/\S+/.exec(link.stdout + link.stderr)![0]);
+    await seen.shows('#sentence', /./);
+    return seen;
+  }
+
+  /** Resolves when the text of a place is as wanted. */
+  readonly shows = async (selector: string, text: RegExp): Promise<void> => {
+    let last: string | null = null;
+    try {
+      await until(async () => {
+        const place = this.page.locator(selector).first();
+        last = (await place.count()) === 0 ? null : await place.textContent();
+        return text.test(last ?? '') ? true : undefined;
+      });
+    } catch (cause) {
+      throw new Error(`${selector} does not show ${text}, but ${last}`, { cause });
+    }
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+  }
+}
 
 test('an alert is taken and a flag killed in the page, by keyboard', { skip: noBrowser }, async () => {
   await buildDashboard();
@@ -23,19 +68,8 @@ test('an alert is taken and a flag killed in the page, by keyboard', { skip: noB
   await stage.client.verb('deploy', { way: 'canary', percent: 50 });
   await using crowd = new Crowd(stage);
   await stage.when(({ alerts }) => alerts?.[0]?.row === 'errors');
-  const link = await stage.must('dashboard');
-  const browser = await openBrowser();
-  await using _ = { [Symbol.asyncDispose]: () => browser.close() };
-  const page = await browser.newPage();
-  const troubles: string[] = [];
-  page.on('pageerror', (error) => void troubles.push(error.message));
-  page.on(
-    'console',
-    (line) => void (line.type() === 'error' && !/ 409 /.test(line.text()) && troubles.push(line.text())),
-  );
-  await page.goto(/http:\/\/\S+/.exec(link.stdout + link.stderr)![0]);
-  const shows = (selector: string, text: RegExp) =>
-    until(async () => (text.test((await page.textContent(selector)) ?? '') ? true : undefined));
+  await using seen = await Seen.open(stage);
+  const { page, shows, troubles } = seen;
   await shows('#alerts', /SEV2 errors: .*requests failed/);
   await shows('#incidents', /i1 SEV3 investigating: Slow words/);
   await checkPage(page, 'now');
@@ -72,3 +106,124 @@ test('an alert is taken and a flag killed in the page, by keyboard', { skip: noB
   assert.notEqual((await stage.status()).rollout!.phase, 'rolled-back');
   assert.deepEqual(troubles, []);
 });
+
+test(
+  'every panel is clean at every width, shows what there is, and offers what one may',
+  { skip: noBrowser },
+  async () => {
+    await buildDashboard();
+    await using stage = await Stage.make(config);
+    await stage.up();
+    await stage.must('deploy', 'full');
+    await stage.must(
+      'incident',
+      'open',
+      'Slow words in every room',
+      '--severity',
+      'SEV3',
+      '--text',
+      'We look at it.',
+    );
+    await stage.cli('validate', '--suite', 'health,config');
+    await stage.must('backup', 'create');
+    await stage.must('backup', 'verify');
+    await stage.change(0.5);
+    await stage.must('deploy', 'full');
+    await using seen = await Seen.open(stage);
+    const { page, shows } = seen;
+    const panels = {
+      now: ['#sentence', /r2/],
+      rollout: ['#rollout', /Rollout 2/],
+      releases: ['#diff', /Changes|code/],
+      flags: ['#flags', /player/],
+      status: ['#all-incidents', /We look at it\./],
+      messages: ['#panel', /Channels/],
+      policy: ['#panel', /many errors/],
+      validation: ['#validations', /health\.\w+/],
+      backups: ['#backups', /proven by restoring/],
+      audit: ['#audit', /deploy/],
+      kpis: ['#kpis', /./],
+      boards: ['#board', /Voice sessions/],
+    } as const;
+    const links = await page
+      .locator('nav a')
+      .evaluateAll((all) => all.map((each) => each.getAttribute('href')));
+    assert.deepEqual(new Set(links), new Set(Object.keys(panels).map((id) => `#/${id}`)));
+    for (const [id, [place, text]] of Object.entries(panels)) {
+      await page.locator(`nav a[href="#/${id}"]`).click();
+      await shows(place, text);
+      await checkPage(page, `panel-${id}`);
+    }
+    await page.locator('nav a[href="#/releases"]').click();
+    await page.getByLabel('Show r1').click();
+    await shows('#release', /node server\.mjs/);
+    await checkPage(page, 'panel-release');
+    assert.deepEqual(seen.troubles, []);
+  },
+);
+
+test(
+  'a board is made of charts, kept, and drawn; a viewer looks and changes nothing',
+  { skip: noBrowser },
+  async () => {
+    await buildDashboard();
+    await using stage = await Stage.make(config);
+    await stage.up();
+    await using seen = await Seen.open(stage);
+    const { page, shows } = seen;
+    await page.locator('nav a[href="#/boards"]').click();
+    await page.getByRole('button', { name: 'New board…' }).click();
+    await page.getByLabel('Name').fill('My weights');
+    await page.locator('#confirm').click();
+    await shows('#panel', /My weights.*It has no chart yet/s);
+    await page.getByRole('button', { name: 'Add a chart…' }).click();
+    await page.getByLabel('Title').fill('On the candidate');
+    await page.getByLabel('Metric').selectOption('rollout_weight_ratio');
+    await page.locator('#confirm').click();
+    await shows('#board', /On the candidate 0 now|rollout_weight_ratio: 0 now/);
+    await page.locator('#board canvas').waitFor();
+    await page.getByText('The numbers of On the candidate').click();
+    await shows('#board table', /rollout_weight_ratio/);
+    await checkPage(page, 'board');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await shows('#closed-text', /signed out/);
+    await checkPage(page, 'closed');
+
+    const { stdout } = await stage.must('token', 'create', 'wall', '--role', 'viewer', '--json');
+    await page.getByLabel('Or sign in with a token').fill((JSON.parse(stdout) as { token: string }).token);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await shows('#board', /On the candidate/);
+    for (const button of ['New board…', 'Add a chart…'])
+      assert.equal(await page.getByRole('button', { name: button }).count(), 0);
+    assert.equal(await page.locator('nav a[href="#/audit"]').count(), 0);
+    await page.locator('nav a[href="#/now"]').click();
+    await shows('#sentence', /./);
+    assert.equal(await page.locator('[data-verb]').count(), 0);
+    assert.deepEqual(seen.troubles, []);
+  },
+);
+
+test(
+  'a page that has lost its controller says so, and follows on where it stopped',
+  { skip: noBrowser },
+  async () => {
+    await buildDashboard();
+    await using stage = await Stage.make(config);
+    await stage.up();
+    await stage.must('deploy', 'full');
+    await using seen = await Seen.open(stage);
+    const { page, shows } = seen;
+    await page.keyboard.press('2');
+    await shows('#feed', /deploy requested/);
+    const pid = await stage.partPid('controller');
+    process.kill(pid, 'SIGSTOP');
+    await shows('#stale', /does not answer; this is how it was \d+ s ago/);
+    await checkPage(page, 'stale');
+    process.kill(pid, 'SIGKILL');
+    await until(async () => ((await page.locator('#stale').count()) === 0 ? true : undefined));
+    await stage.must('incident', 'open', 'After the loss');
+    await shows('#feed', /After the loss/);
+    const requested = await page.locator('#feed li', { hasText: 'deploy requested' }).count();
+    assert.equal(requested, 1, 'each event once');
+  },
+);

@@ -1,12 +1,11 @@
 // The other end of the control API, for the CLI and programs: one method a view or verb. Errors come back
 // as the catalogue's, with the server's message and hint.
 import { z } from 'zod';
-import { CrossfadeError, errorText, isErrorCode } from '../errors.ts';
+import { CrossfadeError } from '../errors.ts';
 import type { Http } from '../host.ts';
 import { policyView, type PolicyView } from './alerts.ts';
 import { auditCheck, auditPage, type AuditCheck, type AuditPage } from './audit.ts';
 import {
-  errorAnswer,
   eventLine,
   logView,
   statusView,
@@ -18,11 +17,13 @@ import {
   type VerbAnswer,
 } from './control.ts';
 import { publicStatus, type PublicStatus } from '../api/public-status.ts';
+import { answeredError, unanswered } from './answer-errors.ts';
 import { flagsView, type FlagView } from './flags.ts';
 import { incidentsView, postMortemView, type IncidentsView } from './incidents.ts';
 import { kpiView, usageView, type KpiView, type UsageView } from './kpi.ts';
 import { probeKeys, type ProbeKeys, type ProbeReport } from './probes.ts';
 import { readinessView, type ReadinessView } from './readiness.ts';
+import type { ValidationReport } from './records.ts';
 import {
   releaseDetail,
   releaseDiff,
@@ -108,6 +109,10 @@ export class ControlClient {
   async reportProbe(report: ProbeReport): Promise<boolean> {
     const answer = await this.#call('POST', '/v1/probe', report);
     return z.object({ isEvidence: z.boolean() }).parse(answer).isEvidence;
+  }
+
+  async recordValidation(report: ValidationReport): Promise<void> {
+    await this.#call('POST', '/v1/validations', report);
   }
 
   async kpis(windowDays: number): Promise<KpiView> {
@@ -237,64 +242,4 @@ export class ControlClient {
     if (answer.status < 300) return JSON.parse(answer.body);
     throw answeredError(answer.status, answer.body);
   }
-}
-
-/** Nobody is there, or somebody whose certificate is not trusted. Never tried again without TLS. */
-function unanswered(cause: unknown, target: ControlTarget): CrossfadeError {
-  const code = (cause as { code?: unknown } | undefined)?.code;
-  const why = typeof code === 'string' ? certificateTrouble[code] : undefined;
-  if (why !== undefined) {
-    const [text, hint] = why;
-    return new CrossfadeError('untrusted', `the certificate of the control address ${text}`, hint, cause);
-  }
-  const isOurs = target.kind === 'socket';
-  const hint = isOurs
-    ? 'start it with `crossfade up`'
-    : 'is it up, and is this its address? `crossfade up` starts it there';
-  return new CrossfadeError(
-    'unreachable',
-    `the controller does not answer: ${errorText(cause)}`,
-    hint,
-    cause,
-  );
-}
-
-const unknownIssuer = [
-  'is signed by nobody that is trusted here',
-  'name its certificate or authority as `destinations.NAME.ca` in crossfade.yaml',
-] as const;
-
-const certificateTrouble: Readonly<Record<string, readonly [string, string]>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: unknownIssuer,
-  SELF_SIGNED_CERT_IN_CHAIN: unknownIssuer,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownIssuer,
-  UNABLE_TO_GET_ISSUER_CERT: unknownIssuer,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownIssuer,
-  CERT_HAS_EXPIRED: ['has expired', 'renew it there (`listen.tls.control`); it is read again within seconds'],
-  CERT_NOT_YET_VALID: ['is not valid yet', 'look at the clocks of both machines'],
-  ERR_TLS_CERT_ALTNAME_INVALID: [
-    'is for another name',
-    'use the name that stands in it, or renew it with this one',
-  ],
-  EPROTO: [
-    'was not shown: no TLS is spoken there',
-    'is this the control address, and has it `listen.tls.control`?',
-  ],
-};
-
-function answeredError(status: number, text: string): CrossfadeError {
-  let parsed: z.infer<typeof errorAnswer> | undefined;
-  try {
-    parsed = errorAnswer.safeParse(JSON.parse(text)).data;
-  } catch {
-    // Not JSON: somebody else answers at this address; said below.
-  }
-  if (!parsed)
-    return new CrossfadeError(
-      'unreachable',
-      `an unexpected answer, status ${status}`,
-      'is this the control address?',
-    );
-  const { code, message, hint } = parsed.error;
-  return new CrossfadeError(isErrorCode(code) ? code : 'internal', message, hint);
 }

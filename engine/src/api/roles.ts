@@ -31,6 +31,8 @@ const lowestRole = {
   signoff: 'approver',
   ack: 'operator',
   notify: 'operator',
+  validations: 'operator',
+  boards: 'operator',
   approve: 'approver',
   freeze: 'approver',
   unfreeze: 'approver',

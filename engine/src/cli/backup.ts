@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { productVersion } from '../api/version.ts';
 import { openStore, storeAt, type BackupStore } from '../backup/backup-store.ts';
+import { backupViewOf, sizeOf } from '../backup/backup-views.ts';
 import { createBackup } from '../backup/create.ts';
 import { pruned } from '../backup/prune.ts';
 import { restoreBackup } from '../backup/restore.ts';
@@ -64,7 +65,7 @@ export function list(options: PlaceOptions): Promise<ExitCode> {
   return withStore<ExitCode>(options, 'backup list', async ({ store, scratch }) => {
     const { backups, damaged } = await storedBackups(store, scratch);
     for (const id of damaged) say(`${id}: its manifest is not as it was written`);
-    if (options.json) printJson({ target: store.name, backups: backups.map(viewOf), damaged });
+    if (options.json) printJson({ target: store.name, backups: backups.map(backupViewOf), damaged });
     else if (backups.length === 0) say(`no backup in ${store.name}; \`crossfade backup create\` makes one`);
     else for (const each of backups) print(line(each));
     return 0;
@@ -216,29 +217,11 @@ function isInside({ folder, config }: Project): boolean {
   return 'folder' in target && `${resolve(folder, target.folder)}/`.startsWith(`${folder}/`);
 }
 
-function viewOf({ manifest, verified }: Stored) {
-  const { id, at, git, items, releases } = manifest;
-  const result = verified && { verdict: verified.verdict, at: verified.at };
-  return {
-    id,
-    at,
-    commit: git?.commit,
-    items: items.length,
-    sizeBytes: sizeOf(manifest),
-    releases,
-    verified: result,
-  };
-}
-
 function line(stored: Stored): string {
   const { manifest, verified } = stored;
   const told = verified ? `${verified.verdict} ${new Date(verified.at).toISOString()}` : 'never verified';
   const commit = manifest.git?.commit.slice(0, 12) ?? 'no git';
   return row([manifest.id, commit, sizeText(sizeOf(manifest)).padStart(9), told]);
-}
-
-function sizeOf({ items }: Stored['manifest']): number {
-  return items.reduce((sum, each) => sum + each.sizeBytes, 0);
 }
 
 function sizeText(bytes: number): string {

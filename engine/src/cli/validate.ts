@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import type { StatusView } from '../api/control.ts';
 import { suites, type Suite } from '../api/suites.ts';
 import { resolveFrom, type Config } from '../config.ts';
-import { CrossfadeError, type ExitCode } from '../errors.ts';
+import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { checksOf } from '../validate/all-checks.ts';
 import { exitCodeOf, runChecks, type World } from '../validate/check.ts';
 import {
@@ -45,7 +45,24 @@ export async function validate(url: string | undefined, options: ValidateOptions
   });
   const report: Report = { target, at: Date.now(), findings };
   for (const { name, path } of outputs) give(report, name, path);
+  if (found) await record(report, world.release, options);
   return exitCodeOf(findings);
+}
+
+/** For the dashboard, where there is a controller; what was found stands without it. */
+async function record({ target, findings }: Report, release: string | undefined, options: ValidateOptions) {
+  const told = findings.map(({ id, suite, severity, what, verdict, measured, todo }) => ({
+    ...{ id, suite, severity, verdict, what: what.slice(0, 300) },
+    ...{ measured: measured.slice(0, 1_000), todo: todo.slice(0, 500) },
+  }));
+  try {
+    const about = { target, ...(release !== undefined && { release }), findings: told };
+    await controlClient(options).recordValidation(about);
+  } catch (error) {
+    // To look at an app no controller is needed.
+    if (error instanceof CrossfadeError && error.code === 'unreachable') return;
+    say(`not in the record of validations: ${errorText(error)}`);
+  }
 }
 
 function give(report: Report, name: ReporterName, path: string | undefined): void {

@@ -27,6 +27,7 @@ const effects: Readonly<Record<string, Effect>> = {
   access: 'live',
   backup: 'live',
   validate: 'live',
+  metrics: 'live',
   preflight: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',

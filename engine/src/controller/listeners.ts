@@ -3,13 +3,16 @@
 // G5: 500 connections, 30 s for a request (an upload 15 min), 16 KiB of headers; beyond that Node refuses.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { versionHeaders } from '../api/version.ts';
+import { resolveFrom, type Config } from '../config.ts';
 import { CrossfadeError, type ErrorCode } from '../errors.ts';
+import type { Host } from '../host.ts';
 import type { Bindings } from './access/admission.ts';
 import { isArtifactPath } from './artifact-route.ts';
-import type { Pair } from './certificate.ts';
+import { CertificateWatch, readPair, type Pair } from './certificate.ts';
 
 const maxConnections = 500;
 const requestLimitMs = 30_000;
@@ -21,8 +24,37 @@ const nodeOptions = { requireHostHeader: false };
 
 type Fetch = (request: Request, env: Bindings) => Response | Promise<Response>;
 
+export type WaysParts = {
+  readonly host: Host;
+  readonly folder: string;
+  readonly applied: { readonly current: Config };
+  readonly stateFolder: string;
+  readonly warn: (event: string, fields: Record<string, unknown>) => void;
+};
+
+/** The socket, and the address with the certificate that it may have. SIGHUP looks at that at once. */
+export async function openWays({ host, folder, applied, stateFolder, warn }: WaysParts, fetch: Fetch) {
+  const { control, tls } = applied.current.listen;
+  const { cert, key } = tls.control ?? {};
+  const paths = cert !== undefined &&
+    key !== undefined && { cert: resolveFrom(folder, cert), key: resolveFrom(folder, key) };
+  const pair = paths ? readPair(host, paths) : undefined;
+  const socket = await listenOnSocket(fetch, join(stateFolder, 'control.sock'));
+  const address = await listenOnAddress(fetch, control, pair);
+  const servers = [socket, address];
+  // Without a certificate there is nothing to look at; the signal's default would end the controller.
+  if (!paths || !pair) {
+    process.on('SIGHUP', () => undefined);
+    return { servers, endWatch: () => undefined };
+  }
+  const use = (fresh: typeof pair): void => (address as SecureServer).setSecureContext(fresh);
+  const watch = new CertificateWatch(host, paths, pair, use, warn);
+  process.on('SIGHUP', () => watch.look());
+  return { servers, endWatch: () => watch.end() };
+}
+
 /** A socket that nobody else could open, not even for a moment. */
-export async function listenOnSocket(fetch: Fetch, path: string): Promise<Server> {
+async function listenOnSocket(fetch: Fetch, path: string): Promise<Server> {
   const before = process.umask(0o177);
   try {
     return await listening(prepared(createServer(nodeOptions, listenerOf(fetch, true))), { path }, path);
@@ -31,7 +63,7 @@ export async function listenOnSocket(fetch: Fetch, path: string): Promise<Server
   }
 }
 
-export async function listenOnAddress(
+async function listenOnAddress(
   fetch: Fetch,
   address: string,
   pair: Pair | undefined,

@@ -5,7 +5,7 @@ import type { Host } from '../host.ts';
 import type { Notifier } from '../notify/notifier.ts';
 import type { State } from '../rollout/rollout.ts';
 import type { Bindings, Variables } from './access/admission.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, Seen } from './metrics.ts';
 
 export type MetricsWorld = {
   readonly host: Host;
@@ -20,9 +20,13 @@ type App = Hono<{ Bindings: Bindings; Variables: Variables }>;
 /** For Prometheus: with a viewer's token as bearer. */
 export function addMetrics(world: MetricsWorld, app: App): void {
   app.get('/metrics', async (context) => {
-    const backup = lastVerified(world.host.files, `${world.folder}/.crossfade`);
-    const told = await world.notifier.outbox.log.counts();
-    const text = await world.metrics.text(world.controller.state, backup?.at, told);
+    const text = await world.metrics.text(await seenBy(world));
     return context.text(text, 200, { 'content-type': world.metrics.contentType });
   });
+}
+
+export async function seenBy({ host, folder, notifier, controller }: MetricsWorld): Promise<Seen> {
+  const backup = lastVerified(host.files, `${folder}/.crossfade`);
+  const told = await notifier.outbox.log.counts();
+  return { state: controller.state, backupAt: backup?.at, told };
 }

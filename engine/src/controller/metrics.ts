@@ -3,6 +3,7 @@
 // and a release stands on `_info` alone. Counts begin with this process. Only this file knows the library.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { errorKinds, type SampleFrame } from '../api/samples.ts';
+import type { SeriesNames } from '../api/records.ts';
 import type { Evidence } from '../guard/evidence.ts';
 import type { Count } from '../notify/delivery-log.ts';
 import type { Trigger } from '../rollout/phase.ts';
@@ -11,6 +12,7 @@ import { isUnresolved } from '../rollout/incidents.ts';
 import { severities } from '../rollout/policy.ts';
 import { environmentNames, unfinished, type Rollout, type State } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
+import type { Measured } from './series.ts';
 
 /** OpenTelemetry's for HTTP durations, seconds. */
 const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -21,6 +23,13 @@ const triggers: readonly Trigger[] = [
 ];
 /** What a guard says, as a number that an alert can compare. */
 const verdicts: Record<Evidence['state'], number> = { unknown: -1, clear: 0, safe: 0, suspect: 1, breach: 2 };
+
+export type Seen = {
+  readonly state: State;
+  /** Of the newest backup that was verified, wall ms; absent where there is none. */
+  readonly backupAt: number | undefined;
+  readonly told: readonly Count[];
+};
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -170,8 +179,36 @@ export class Metrics {
     this.#deployTimes.observe((clock.fullAt - startedAt - clock.waitedMs) / 1000);
   }
 
-  /** `backupAt`: wall ms; absent where none was verified. */
-  async text(state: State, backupAt: number | undefined, told: readonly Count[] = []): Promise<string> {
+  async text(seen: Seen): Promise<string> {
+    this.#fill(seen);
+    return this.#registry.metrics();
+  }
+
+  /** The same as numbers, without the buckets of histograms. */
+  async measured(seen: Seen): Promise<Measured[]> {
+    this.#fill(seen);
+    const all = await this.#registry.getMetricsAsJSON();
+    return all.flatMap(({ name, values }) =>
+      values.flatMap((each) => {
+        const { metricName = name } = each as { metricName?: string };
+        const labels = Object.entries(each.labels).map(([key, value]) => [key, String(value)] as const);
+        if (metricName.endsWith('_bucket')) return [];
+        return [{ name: metricName, labels: Object.fromEntries(labels), value: each.value }];
+      }),
+    );
+  }
+
+  /** What can be charted; of a histogram its sum and count. */
+  names(): SeriesNames['names'] {
+    return this.#registry.getMetricsAsArray().flatMap((metric) => {
+      const { name, help } = metric;
+      if (metric instanceof Histogram)
+        return ['_sum', '_count'].map((end) => ({ name: name + end, help, isCounter: true }));
+      return [{ name, help, isCounter: metric instanceof Counter }];
+    });
+  }
+
+  #fill({ state, backupAt, told }: Seen): void {
     this.#countTold(told);
     const { rollout } = state;
     const running = unfinished(state);
@@ -194,7 +231,6 @@ export class Metrics {
       this.#ready.set({ env, role }, instances.filter((each) => each.state === 'ready').length);
     }
     if (backupAt !== undefined) this.#backupGauge().set(backupAt / 1000);
-    return this.#registry.metrics();
   }
 
   #countOpen({ alerts, incidents }: State): void {

@@ -8,13 +8,18 @@ import type { Controller } from './controller.ts';
 import type { GatewayLink } from './gateway-link.ts';
 import { goalEveryMs, goalWatch } from './goal-watch.ts';
 import type { Housekeeping } from './housekeeping.ts';
+import { seenBy } from './metrics-route.ts';
+import type { Metrics } from './metrics.ts';
 import { beat, collectWishes } from './notifications.ts';
 import type { OutsideRecord } from './outside.ts';
 import { repeat } from './repeat.ts';
+import { seriesStepMs, type SeriesRecord } from './series.ts';
 import type { Subscribers } from './subscribers.ts';
 import type { UsageRecord } from './usage-record.ts';
 
 export type RoundParts = {
+  readonly metrics: Metrics;
+  readonly records: { readonly series: SeriesRecord };
   readonly host: Host;
   readonly folder: string;
   readonly controller: Controller;
@@ -51,6 +56,13 @@ export function startRounds(
       5_000,
     ),
     repeat(goalWatch(world), goalEveryMs),
+    repeat(
+      safely('series-not-taken', async () => {
+        const measured = await parts.metrics.measured(await seenBy(parts));
+        parts.records.series.add(parts.host.clock.now(), measured);
+      }),
+      seriesStepMs,
+    ),
     repeat(() => beat(parts.host, parts.folder, parts.applied.current, log), minuteMs),
   ];
 }

@@ -3,12 +3,11 @@
 // ends it and leaves what it started running; POST /v1/shutdown ends that too.
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Server as SecureServer } from 'node:https';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { planCredential } from '../api/plan-credential.ts';
-import { guardLimits, resolveFrom, type Config } from '../config.ts';
+import { guardLimits, type Config } from '../config.ts';
 import type { ReleaseSpec } from '../environment/environment-driver.ts';
 import { ExternalDriver } from '../environment/external-driver.ts';
 import { ProcessDriver } from '../environment/process-driver.ts';
@@ -22,7 +21,6 @@ import { Door } from './access/door.ts';
 import { Tokens } from './access/tokens.ts';
 import { Workloads } from './access/workloads.ts';
 import { AppliedConfig } from './applied-config.ts';
-import { CertificateWatch, readPair } from './certificate.ts';
 import { Controller } from './controller.ts';
 import { doubtProbe } from './doubt-probe.ts';
 import { planOf } from './effects.ts';
@@ -30,11 +28,12 @@ import { GatewayLink } from './gateway-link.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
-import { listenOnAddress, listenOnSocket } from './listeners.ts';
+import { openWays } from './listeners.ts';
 import { Metrics } from './metrics.ts';
 import { OutsideRecord } from './outside.ts';
 import { digestText, makeNotifier } from './notifications.ts';
 import type { Notifier } from '../notify/notifier.ts';
+import { openRecords, type Records } from './record-routes.ts';
 import { relaySecrets, specOf } from './release-spec.ts';
 import { SealedFiles, type SealKeySource } from './sealed-files.ts';
 import { controlApp, type ServerWorld } from './server.ts';
@@ -57,7 +56,7 @@ export async function serveController(folder: string): Promise<void> {
   const housekeeping = housekeepingOf(parts);
   const world = serverWorld(folder, parts, housekeeping);
   const app = controlApp(world);
-  const { servers, endWatch } = await openWays(folder, parts, app.fetch);
+  const { servers, endWatch } = await openWays({ ...parts, folder, warn }, app.fetch);
   await adoptedOverrides(controller, journal, audit);
   await controller.start();
   const { usage } = parts;
@@ -79,29 +78,6 @@ export async function serveController(folder: string): Promise<void> {
   });
 }
 
-/** The socket, and the address with the certificate that it may have. SIGHUP looks at that at once. */
-async function openWays(folder: string, { host, applied, stateFolder }: Parts, fetch: App['fetch']) {
-  const { control, tls } = applied.current.listen;
-  const { cert, key } = tls.control ?? {};
-  const paths = cert !== undefined &&
-    key !== undefined && { cert: resolveFrom(folder, cert), key: resolveFrom(folder, key) };
-  const pair = paths ? readPair(host, paths) : undefined;
-  const socket = await listenOnSocket(fetch, join(stateFolder, 'control.sock'));
-  const address = await listenOnAddress(fetch, control, pair);
-  const servers = [socket, address];
-  // Without a certificate there is nothing to look at; the signal's default would end the controller.
-  if (!paths || !pair) {
-    process.on('SIGHUP', () => undefined);
-    return { servers, endWatch: () => undefined };
-  }
-  const use = (fresh: typeof pair): void => (address as SecureServer).setSecureContext(fresh);
-  const watch = new CertificateWatch(host, paths, pair, use, (event, fields) => log.warn(fields, event));
-  process.on('SIGHUP', () => watch.look());
-  return { servers, endWatch: () => watch.end() };
-}
-
-type App = ReturnType<typeof controlApp>;
-
 type Parts = {
   readonly host: Host;
   readonly applied: AppliedConfig;
@@ -115,6 +91,7 @@ type Parts = {
   readonly metrics: Metrics;
   readonly notifier: Notifier;
   readonly subscribers: Subscribers;
+  readonly records: Records;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -133,11 +110,10 @@ async function assemble(folder: string): Promise<Parts> {
   const hold = holdFolder(stateFolder);
   const store = openStateFile(join(stateFolder, 'crossfade.db'));
   const journal = await SqliteJournal.on(store);
-  const logTo = warn;
-  const tokens = await Tokens.open(store, host, config.service, logTo);
+  const tokens = await Tokens.open(store, host, config.service, warn);
   const workloads = new Workloads(host, store, applied);
-  const audit = await Audit.open(store, host, logTo);
-  const usage = new UsageRecord(store, logTo);
+  const audit = await Audit.open(store, host, warn);
+  const usage = new UsageRecord(store, warn);
   const gateway = new GatewayLink(host, join(stateFolder, 'gateway.sock'));
   const gatewayKey = await gatewayKeyOf(join(stateFolder, 'gateway.key'));
   const drivers = {
@@ -171,7 +147,7 @@ async function assemble(folder: string): Promise<Parts> {
     specOf: specFor,
     secrets: () => relaySecrets(controller.state, (release) => sealed.open(release)),
     guardConfig: () => guardLimits(applied.current),
-    askProbe: doubtProbe({ host, folder, config: current, log: logTo }),
+    askProbe: doubtProbe({ host, folder, config: current, log: warn }),
     outside: () => outside.present,
     ordersAt: (state, at) => standingOrders(applied.current, state, at),
     queueNotice: (notice) => notifier.queue(notice),
@@ -191,6 +167,7 @@ async function assemble(folder: string): Promise<Parts> {
   return {
     ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
     ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },
+    records: openRecords(store, host),
   };
 }
 
@@ -211,7 +188,8 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
   const address = applied.current.listen.control;
   const names = (): readonly string[] => applied.current.listen.names;
   const tokenPath = join(stateFolder, 'token');
-  const door = new Door({ host, tokenPath, address, names, tokens, workloads });
+  const sessionsPath = join(stateFolder, 'page-sessions.json');
+  const door = new Door({ host, tokenPath, sessionsPath, address, names, tokens, workloads });
   door.token();
   return {
     host,
@@ -225,6 +203,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     audit,
     usage,
     metrics: parts.metrics,
+    records: parts.records,
     subscribers: parts.subscribers,
     notifier: parts.notifier,
     checkRecords: async () => {

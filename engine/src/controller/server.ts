@@ -30,6 +30,7 @@ import { logFiles } from './log-view.ts';
 import { postMortem } from './post-mortem.ts';
 import { noteProbe, probeKeysOf } from './probe-routes.ts';
 import { addMetrics, type MetricsWorld } from './metrics-route.ts';
+import { addRecords, type RecordWorld } from './record-routes.ts';
 import { readinessOf } from './readiness.ts';
 import { withoutLogs } from './reader-view.ts';
 import { diffOf, diffQuery, releaseDetailOf, releaseViews } from './release-views.ts';
@@ -47,7 +48,8 @@ export type ServerWorld = UsageWorld &
   SubscriberWorld &
   MetricsWorld &
   StreamWorld &
-  DashboardWorld & {
+  DashboardWorld &
+  RecordWorld & {
     readonly tokens: Tokens;
     readonly gateway: GatewayLink;
     readonly warnings: () => readonly string[];
@@ -74,6 +76,7 @@ export function controlApp(world: ServerWorld): App {
   addNotify(world, app);
   addSubscribers(world, app);
   addSlack(world, app);
+  addRecords(world, app);
   addStream(world, app);
   addTokens(world, app);
   addAudit(world, app);

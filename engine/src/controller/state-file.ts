@@ -31,6 +31,9 @@ export type Tables = NotifyTables & {
   /** Hourly counts of use; see usage-record.ts. */
   usage: UsageRow;
   subscribers: Subscriber;
+  /** Runs of `crossfade validate`; `body` is JSON. */
+  validations: { id: Generated<number>; at: number; actor: string; verdict: string; body: string };
+  boards: { id: string; at: number; actor: string; body: string };
   audit: { id: Generated<number>; at: number; body: string; previous: string; hash: string };
 };
 
@@ -59,6 +62,11 @@ const migrations = [
   `CREATE TABLE subscribers (
      id TEXT PRIMARY KEY, kind TEXT NOT NULL, address TEXT NOT NULL, secret TEXT NOT NULL, state TEXT NOT NULL,
      at INTEGER NOT NULL);`,
+  `CREATE TABLE validations (
+     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, actor TEXT NOT NULL, verdict TEXT NOT NULL,
+     body TEXT NOT NULL);
+   CREATE TABLE boards (
+     id TEXT PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, body TEXT NOT NULL);`,
 ] as const;
 
 export const schemaVersion = migrations.length;

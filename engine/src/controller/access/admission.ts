@@ -165,6 +165,11 @@ const reads = new Set([
   '/v1/subscribers',
   '/v1/notify',
   '/v1/notify/log',
+  '/v1/validations',
+  '/v1/backups',
+  '/v1/series',
+  '/v1/prometheus',
+  '/v1/boards',
 ]);
 
 /** What a request asks for; undefined for what is not there. */

@@ -35,6 +35,7 @@ export type Access =
 export type DoorParts = {
   readonly host: Host;
   readonly tokenPath: string;
+  readonly sessionsPath: string;
   /** The control address, host:port, as people type it. */
   readonly address: string;
   /** Further names, with port, by which people reach it. */
@@ -55,7 +56,7 @@ export class Door {
 
   constructor(parts: DoorParts) {
     this.#parts = parts;
-    this.#pages = new PageSessions(parts.host);
+    this.#pages = new PageSessions(parts.host, parts.sessionsPath);
   }
 
   /** Whose credential it is; the place it comes from is `place`'s question. */

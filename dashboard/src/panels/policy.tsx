@@ -1,0 +1,87 @@
+// The decision matrix in force: which symptom, how grave, what happens at once, and what happens when nobody
+// has acknowledged it in time; and the alerts that it raised.
+import type { PolicyView } from '../../../engine/src/api/alerts.ts';
+import { now, useRead } from '../live.ts';
+import { Loaded, Sheet, Table } from '../parts.tsx';
+import type { Panel } from '../panel.ts';
+import { length, moment, percent } from '../words.ts';
+
+function Policy() {
+  const read = useRead<PolicyView>('/v1/policy');
+  return (
+    <Loaded read={read}>
+      {({ rows, contacts, alerts }) => (
+        <div class="stack">
+          <Sheet title="What is done about what">
+            <Table
+              caption="Decision matrix"
+              rows={rows}
+              keyOf={({ name }) => name}
+              columns={[
+                { name: 'Row', cell: ({ name }) => <b>{name}</b> },
+                { name: 'Severity', cell: ({ severity }) => severity },
+                {
+                  name: 'When',
+                  cell: ({ signal, state, over }) =>
+                    `${signal} ${state}${over === undefined ? '' : ` over ${percent(over)}`}`,
+                },
+                { name: 'At once', cell: ({ act }) => act },
+                { name: 'Acknowledge within', cell: ({ acknowledgeMs }) => length(acknowledgeMs) },
+                { name: 'Else', cell: ({ otherwise }) => otherwise },
+              ]}
+            />
+          </Sheet>
+          <Sheet title="Who is told">
+            <Table
+              caption="Contacts"
+              rows={contacts}
+              keyOf={({ name }) => name}
+              empty="Nobody is named: `contacts` of crossfade.yaml."
+              columns={[
+                { name: 'Contact', cell: ({ name }) => name },
+                { name: 'After', cell: ({ afterMs }) => (afterMs === 0 ? 'at once' : length(afterMs)) },
+                { name: 'Channels', cell: ({ channels }) => channels.join(', ') || 'none' },
+              ]}
+            />
+          </Sheet>
+          <Alerts alerts={alerts} />
+        </div>
+      )}
+    </Loaded>
+  );
+}
+
+function Alerts({ alerts }: { alerts: PolicyView['alerts'] }) {
+  const at = now.value;
+  return (
+    <Sheet title="Alerts">
+      <Table
+        caption="Alerts, newest first"
+        rows={alerts}
+        keyOf={({ id }) => id}
+        empty="There has been none."
+        columns={[
+          { name: 'Alert', cell: ({ id, severity, row }) => `${id} ${severity} ${row}` },
+          { name: 'Text', cell: ({ text }) => text },
+          { name: 'Since', cell: ({ since }) => moment(since, at) },
+          {
+            name: 'Taken',
+            cell: ({ acknowledged, isLate }) =>
+              acknowledged
+                ? `${acknowledged.actor}, ${moment(acknowledged.at, at)}`
+                : isLate
+                  ? 'nobody in time'
+                  : 'not yet',
+          },
+          { name: 'Done', cell: ({ acts }) => acts.map((each) => each.text).join('; ') || '–' },
+          {
+            name: 'Ended',
+            cell: ({ endedAt }) => (endedAt === undefined ? 'not yet' : moment(endedAt, at)),
+          },
+        ]}
+      />
+    </Sheet>
+  );
+}
+
+export const panel: Panel = { id: 'policy', title: 'Policy', order: 60, View: Policy };
