@@ -3,8 +3,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
-import type { Browser, Page } from 'playwright-core';
-import { checkPage, noBrowser, openBrowser } from './page-check.ts';
+import { OpenDashboard } from './open-dashboard.ts';
+import { checkPage, noBrowser } from './page-check.ts';
 import { Crowd, defaultConfig, Stage, until } from './stage.ts';
 
 const config = `${defaultConfig.replaceAll('hold: 2s', 'hold: 10m')}
@@ -13,50 +13,6 @@ policy:
   - { name: errors, severity: SEV2, when: { signal: errors }, act: notify, acknowledge: 10m }
   - { name: many errors, severity: SEV2, when: { signal: errors, over: 99% }, act: notify, acknowledge: 10m }
 `;
-
-/** The page as a person has it open, by the link of `crossfade dashboard`. */
-class Seen {
-  readonly troubles: string[] = [];
-  readonly page: Page;
-  readonly #browser: Browser;
-
-  private constructor(browser: Browser, page: Page) {
-    this.#browser = browser;
-    this.page = page;
-    page.on('pageerror', (error) => void this.troubles.push(error.message));
-    page.on('console', (line) => {
-      // A refusal that the page shows is in chromium's console as well.
-      if (line.type() === 'error' && !/ 409 /.test(line.text())) this.troubles.push(line.text());
-    });
-  }
-
-  static async open(stage: Stage): Promise<Seen> {
-    const link = await stage.must('dashboard');
-    const browser = await openBrowser();
-    const seen = new Seen(browser, await browser.newPage());
-    await seen.page.goto(/http:\/\/\S+/.exec(link.stdout + link.stderr)![0]);
-    await seen.shows('#sentence', /./);
-    return seen;
-  }
-
-  /** Resolves when the text of a place is as wanted. */
-  readonly shows = async (selector: string, text: RegExp): Promise<void> => {
-    let last: string | null = null;
-    try {
-      await until(async () => {
-        const place = this.page.locator(selector).first();
-        last = (await place.count()) === 0 ? null : await place.textContent();
-        return text.test(last ?? '') ? true : undefined;
-      });
-    } catch (cause) {
-      throw new Error(`${selector} does not show ${text}, but ${last}`, { cause });
-    }
-  };
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#browser.close();
-  }
-}
 
 test('an alert is taken and a flag killed in the page, by keyboard', { skip: noBrowser }, async () => {
   await buildDashboard();
@@ -68,22 +24,14 @@ test('an alert is taken and a flag killed in the page, by keyboard', { skip: noB
   await stage.client.verb('deploy', { way: 'canary', percent: 50 });
   await using crowd = new Crowd(stage);
   await stage.when(({ alerts }) => alerts?.[0]?.row === 'errors');
-  await using seen = await Seen.open(stage);
+  await using seen = await OpenDashboard.open(stage);
   const { page, shows, troubles } = seen;
   await shows('#alerts', /SEV2 errors: .*requests failed/);
   await shows('#incidents', /i1 SEV3 investigating: Slow words/);
   await checkPage(page, 'now');
 
-  const act = async (label: string, confirm: string, reason: string): Promise<void> => {
-    await page.getByLabel(label, { exact: true }).focus();
-    await page.keyboard.press('Enter');
-    await page.keyboard.type(reason);
-    const button = page.getByRole('button', { name: confirm, exact: true });
-    await until(async () => ((await button.isEnabled()) ? true : undefined));
-    await button.focus();
-    await page.keyboard.press('Enter');
-    await until(async () => ((await page.locator('#dialog').isVisible()) ? undefined : true));
-  };
+  const act = (label: string, confirm: string, reason: string) =>
+    seen.act(label, confirm, () => page.keyboard.type(reason));
   await act('Acknowledge a1', 'Acknowledge', 'looking');
   await shows('#alerts', /has it\./);
   assert.match((await stage.client.policy()).alerts[0]!.acknowledged!.reason, /looking/);
@@ -129,7 +77,7 @@ test(
     await stage.must('backup', 'verify');
     await stage.change(0.5);
     await stage.must('deploy', 'full');
-    await using seen = await Seen.open(stage);
+    await using seen = await OpenDashboard.open(stage);
     const { page, shows } = seen;
     const panels = {
       now: ['#sentence', /r2/],
@@ -169,7 +117,7 @@ test(
     await buildDashboard();
     await using stage = await Stage.make(config);
     await stage.up();
-    await using seen = await Seen.open(stage);
+    await using seen = await OpenDashboard.open(stage);
     const { page, shows } = seen;
     await page.locator('nav a[href="#/boards"]').click();
     await page.getByRole('button', { name: 'New board…' }).click();
@@ -211,7 +159,7 @@ test(
     await using stage = await Stage.make(config);
     await stage.up();
     await stage.must('deploy', 'full');
-    await using seen = await Seen.open(stage);
+    await using seen = await OpenDashboard.open(stage);
     const { page, shows } = seen;
     await page.keyboard.press('2');
     await shows('#feed', /deploy requested/);

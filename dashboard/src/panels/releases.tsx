@@ -1,6 +1,7 @@
 // Releases: which there are, what each consists of, and what lies between two of them.
 import { useState } from 'preact/hooks';
 import type { ReleaseDetail, ReleaseDiff, ReleaseView } from '../../../engine/src/api/releases.ts';
+import { ActButton, type Act, type Field } from '../act.tsx';
 import { now, useRead } from '../live.ts';
 import { Loaded, Sheet, State, Table } from '../parts.tsx';
 import type { Panel } from '../panel.ts';
@@ -11,6 +12,9 @@ function Releases() {
   const read = useRead<{ releases: readonly ReleaseView[] }>('/v1/releases');
   return (
     <div class="stack">
+      <div class="verbs" role="group" aria-label="Acts">
+        <ActButton act={deployAct(undefined)} text="Deploy a new release…" isMain />
+      </div>
       <Sheet title="All releases" id="releases">
         <Loaded read={read}>
           {({ releases }) => (
@@ -31,9 +35,12 @@ function Releases() {
                 {
                   name: 'Acts',
                   cell: ({ id }) => (
-                    <button type="button" aria-label={`Show ${id}`} onClick={() => setShown(id)}>
-                      Show
-                    </button>
+                    <div class="verbs">
+                      <button type="button" aria-label={`Show ${id}`} onClick={() => setShown(id)}>
+                        Show
+                      </button>
+                      <ActButton act={deployAct(id)} text="Deploy…" label={`Deploy… ${id}`} />
+                    </div>
                   ),
                 },
               ]}
@@ -135,6 +142,49 @@ function Pick({ label, ids, value, onPick }: PickProps) {
       </select>
     </label>
   );
+}
+
+/** A new release from the project's source where none is named. */
+function deployAct(release: string | undefined): Act {
+  const ref: Field = { name: 'ref', label: 'Commit, branch or tag', kind: 'line', placeholder: 'HEAD' };
+  return {
+    title: release === undefined ? 'Deploy a new release?' : `Deploy ${release}?`,
+    confirm: 'Deploy',
+    path: '/v1/deploy',
+    needs: 'deploy',
+    body: release === undefined ? {} : { release },
+    fields: [
+      {
+        name: 'way',
+        label: 'How',
+        kind: 'choice',
+        first: 'canary',
+        choices: [
+          { value: 'canary', text: 'canary: step by step, as guards allow' },
+          { value: 'full', text: 'blue-green: all traffic at once' },
+        ],
+      },
+      {
+        name: 'percent',
+        label: 'First weight of a canary, per cent',
+        kind: 'number',
+        limits: { min: 0.1, max: 100 },
+        placeholder: 'as configured',
+      },
+      {
+        name: 'sessions',
+        label: 'Conversations under way',
+        kind: 'choice',
+        first: '',
+        choices: [
+          { value: '', text: 'as configured' },
+          { value: 'stay', text: 'stay where they are' },
+          { value: 'hand-over', text: 'are handed over' },
+        ],
+      },
+      ...(release === undefined ? [ref] : []),
+    ],
+  };
 }
 
 export const panel: Panel = { id: 'releases', title: 'Releases', order: 30, View: Releases };

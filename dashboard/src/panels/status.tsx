@@ -7,7 +7,7 @@ import { ActButton, type Act, type Field } from '../act.tsx';
 import { now, useRead } from '../live.ts';
 import { Facts, Loaded, Sheet, State, Table } from '../parts.tsx';
 import type { Panel } from '../panel.ts';
-import { length, moment, percent } from '../words.ts';
+import { length, moment, percent, tone } from '../words.ts';
 
 const severities = ['SEV1', 'SEV2', 'SEV3', 'SEV4'];
 const stands = ['investigating', 'identified', 'monitoring', 'resolved', 'postmortem'];
@@ -63,12 +63,12 @@ function Component({ of }: { of: PublicComponent }) {
   const downS = days.reduce((sum, each) => sum + each.downS, 0);
   const up = seenS === 0 ? 'nobody has watched yet' : `up ${percent(1 - downS / seenS)} of the time watched`;
   return (
-    <div class="tile">
+    <div class={`tile ${tone(state)}`}>
       <p>
         {name} <State state={state} />
       </p>
       <p class="small">
-        {text} Since {moment(since, now.value)}.
+        {text.replace(/\.$/, '')}. Since {moment(since, now.value)}.
       </p>
       {days.length > 0 && (
         <div class="days" role="img" aria-label={`${days.length} days: ${up}, down ${length(downS * 1000)}`}>
