@@ -32,6 +32,8 @@ export type Column<Row> = {
   readonly name: string;
   readonly cell: (row: Row) => ComponentChild;
   readonly isNumber?: boolean;
+  /** May hold a long word, such as a hash, that is broken where there is no room. */
+  readonly isText?: boolean;
 };
 
 type TableProps<Row> = {
@@ -60,8 +62,8 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty = 'There is no
       <tbody role="rowgroup">
         {rows.map((row) => (
           <tr key={keyOf(row)} role="row">
-            {columns.map(({ name, cell, isNumber }) => (
-              <td key={name} role="cell" data-label={name} class={isNumber ? 'number' : ''}>
+            {columns.map(({ name, cell, isNumber, isText }) => (
+              <td key={name} role="cell" data-label={name} class={isNumber ? 'number' : isText ? 'text' : ''}>
                 <div>{cell(row)}</div>
               </td>
             ))}

@@ -1,6 +1,7 @@
-// The migration as a person sees it, by hand-like steps in chromium: r2 on Speechmatics is deployed, its guards
-// hold it, it is promoted, the vendor dies, everybody is back on Modal by itself, and the incident is told and
-// written up. Callers talk through all of it and lose no word. Pictures go to the folder SCREENSHOTS names.
+// The migration as a person sees it, by hand-like steps in chromium: r2 on Speechmatics is deployed, its
+// guards hold it, it is promoted, the vendor dies, everybody is back on Modal by itself, and the incident
+// is told and written up. Callers talk through all of it and lose no word. Pictures go to the folder
+// SCREENSHOTS names.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
@@ -35,6 +36,7 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
   await carried(late, 'direct', 'r2');
   await understood([...early, ...late]);
   await shows('.tile.clear', /errors/);
+  await shows('#sessions', /green r2.*direct.*4/s);
   await checkPage(page, 'story-3-promoted');
 
   await voice.speechmatics.kill();

@@ -71,14 +71,15 @@ function Audit() {
 
 const columns = [
   { name: 'When', cell: ({ at }: AuditLine) => moment(at, now.value) },
-  { name: 'Who', cell: ({ actor }: AuditLine) => `${actor.name}@${actor.kind}` },
+  { name: 'Who', isText: true, cell: ({ actor }: AuditLine) => `${actor.name}@${actor.kind}` },
   {
     name: 'Act',
+    isText: true,
     cell: ({ action, target = '', count = 1 }: AuditLine) =>
       `${action} ${target}${count > 1 ? ` (${count} times)` : ''}`,
   },
   { name: 'Outcome', cell: ({ outcome }: AuditLine) => <State state={outcome} /> },
-  { name: 'Why', cell: ({ reason, code }: AuditLine) => reason ?? code ?? '–' },
+  { name: 'Why', isText: true, cell: ({ reason, code }: AuditLine) => reason ?? code ?? '–' },
   { name: 'From', cell: ({ address, actor }: AuditLine) => address ?? actor.via },
 ];
 

@@ -24,9 +24,13 @@ function Backups() {
             keyOf={({ id }) => id}
             empty="There is none yet. `crossfade backup create` makes one."
             columns={[
-              { name: 'Backup', cell: ({ id }) => <b>{id}</b> },
+              { name: 'Backup', isText: true, cell: ({ id }) => <b>{id}</b> },
               { name: 'Made', cell: (each) => moment(each.at, at) },
-              { name: 'Of', cell: ({ releases, commit }) => [...releases, commit?.slice(0, 12)].join(' ') },
+              {
+                name: 'Of',
+                isText: true,
+                cell: ({ releases, commit }) => [...releases, commit?.slice(0, 12)].join(' '),
+              },
               { name: 'Items', cell: ({ items }) => items, isNumber: true },
               { name: 'Size', cell: ({ sizeBytes }) => `${number(sizeBytes / 2 ** 20)} MiB`, isNumber: true },
               {

@@ -18,8 +18,8 @@ function Flags() {
             keyOf={({ name }) => name}
             empty="There is no flag. `flags` of crossfade.yaml brings one."
             columns={[
-              { name: 'Flag', cell: (flag) => <Name flag={flag} /> },
-              { name: 'Value', cell: (flag) => <Value flag={flag} /> },
+              { name: 'Flag', isText: true, cell: (flag) => <Name flag={flag} /> },
+              { name: 'Value', isText: true, cell: (flag) => <Value flag={flag} /> },
               {
                 name: 'From',
                 cell: ({ release, isEdited }) => `${release}${isEdited ? ', changed since' : ''}`,

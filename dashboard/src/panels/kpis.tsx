@@ -83,6 +83,7 @@ function Usage({ usage: { paths, releases, routes, currency } }: { usage: UsageV
             { name: 'Mean', cell: ({ meanMs }) => time(meanMs), isNumber: true },
             {
               name: 'Rated',
+              isText: true,
               cell: ({ ratings }) =>
                 ratings
                   ? `${ratings.satisfied} of ${ratings.count} good, ${ratings.wrongWords} wrong words`
@@ -116,7 +117,7 @@ function Usage({ usage: { paths, releases, routes, currency } }: { usage: UsageV
           keyOf={({ name }) => name}
           empty="No request was recorded in this window."
           columns={[
-            { name: 'Path', cell: ({ name }) => name },
+            { name: 'Path', isText: true, cell: ({ name }) => name },
             { name: 'Requests', cell: ({ requests }) => number(requests), isNumber: true },
             { name: 'Failed', cell: ({ failed }) => number(failed), isNumber: true },
             { name: 'Mean', cell: ({ meanMs }) => time(meanMs), isNumber: true },

@@ -54,10 +54,11 @@ function Messages() {
               empty="None was sent yet."
               columns={[
                 { name: 'When', cell: (each) => moment(each.at, at) },
-                { name: 'What', cell: ({ severity, title }) => `${severity} ${title}` },
+                { name: 'What', isText: true, cell: ({ severity, title }) => `${severity} ${title}` },
                 { name: 'Channel', cell: ({ channel }) => channel },
                 {
                   name: 'State',
+                  isText: true,
                   cell: ({ state, reason }) => (
                     <>
                       <State state={state} /> {reason}

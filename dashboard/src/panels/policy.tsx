@@ -40,7 +40,7 @@ function Policy() {
               columns={[
                 { name: 'Contact', cell: ({ name }) => name },
                 { name: 'After', cell: ({ afterMs }) => (afterMs === 0 ? 'at once' : length(afterMs)) },
-                { name: 'Channels', cell: ({ channels }) => channels.join(', ') || 'none' },
+                { name: 'Channels', isText: true, cell: ({ channels }) => channels.join(', ') || 'none' },
               ]}
             />
           </Sheet>
@@ -62,7 +62,7 @@ function Alerts({ alerts }: { alerts: PolicyView['alerts'] }) {
         empty="There has been none."
         columns={[
           { name: 'Alert', cell: ({ id, severity, row }) => `${id} ${severity} ${row}` },
-          { name: 'Text', cell: ({ text }) => text },
+          { name: 'Text', isText: true, cell: ({ text }) => text },
           { name: 'Since', cell: ({ since }) => moment(since, at) },
           {
             name: 'Taken',
@@ -73,7 +73,7 @@ function Alerts({ alerts }: { alerts: PolicyView['alerts'] }) {
                   ? 'nobody in time'
                   : 'not yet',
           },
-          { name: 'Done', cell: ({ acts }) => acts.map((each) => each.text).join('; ') || '–' },
+          { name: 'Done', isText: true, cell: ({ acts }) => acts.map((each) => each.text).join('; ') || '–' },
           {
             name: 'Ended',
             cell: ({ endedAt }) => (endedAt === undefined ? 'not yet' : moment(endedAt, at)),

@@ -26,7 +26,7 @@ function Releases() {
               columns={[
                 { name: 'Release', cell: ({ id }) => <b>{id}</b> },
                 { name: 'State', cell: ({ state }) => state },
-                { name: 'Source', cell: ({ source }) => source },
+                { name: 'Source', isText: true, cell: ({ source }) => source },
                 { name: 'Routes', cell: ({ routes }) => routes.join(' → ') || 'none' },
                 {
                   name: 'Made',
@@ -105,10 +105,10 @@ function Comparison({ releases }: { releases: readonly ReleaseView[] }) {
                 empty="Nothing differs."
                 columns={[
                   { name: 'Area', cell: ({ area }) => area },
-                  { name: 'Name', cell: ({ name }) => name },
+                  { name: 'Name', isText: true, cell: ({ name }) => name },
                   { name: 'Change', cell: ({ kind }) => kind },
-                  { name: 'From', cell: (each) => each.from ?? '' },
-                  { name: 'To', cell: (each) => each.to ?? '' },
+                  { name: 'From', isText: true, cell: (each) => each.from ?? '' },
+                  { name: 'To', isText: true, cell: (each) => each.to ?? '' },
                 ]}
               />
               {commits.length > 0 && <pre tabIndex={0}>{commits.join('\n')}</pre>}

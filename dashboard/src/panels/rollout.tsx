@@ -9,6 +9,7 @@ import type { Panel } from '../panel.ts';
 import { possibleVerbs, verbAct, verbTexts } from '../verbs.ts';
 import { clockTime, icons, length, number, percent, phaseKind, phaseText } from '../words.ts';
 
+const shownMoves = 5;
 /** What the machine notes for itself, and nobody follows. */
 const quietKinds = ['table-confirmed', 'timer-fired', 'notice-queued', 'digest-made'];
 
@@ -20,6 +21,7 @@ function Rollout() {
         <Verbs />
         {rollout ? <Course rollout={rollout} /> : <p class="quiet">There has been no rollout yet.</p>}
         {rollout && <Guards rollout={rollout} />}
+        <Sessions />
         <Environments environments={environments} />
       </div>
       <Feed />
@@ -228,6 +230,34 @@ function Tile({ guard: { guard, state, text, shares, limit, counts, needUnits } 
       )}
       <p class="small">{text}</p>
     </div>
+  );
+}
+
+/** Who talks where, and who was moved. */
+function Sessions() {
+  const rows = status.value!.environments.flatMap(({ environment, release, routeSessions = {} }) =>
+    Object.entries(routeSessions).map(([route, count]) => ({ environment, release, route, count })),
+  );
+  const moves = feed.value.filter(({ kind }) => kind === 'sessions-handed-over').slice(0, shownMoves);
+  return (
+    <Sheet title="Live sessions" id="sessions">
+      <Table
+        caption="Live voice sessions by environment and route"
+        rows={rows}
+        keyOf={({ environment, route }) => `${environment} ${route}`}
+        empty="Nobody is talking over the session channel now."
+        columns={[
+          { name: 'Environment', cell: ({ environment, release }) => `${environment} ${release ?? ''}` },
+          { name: 'Route', cell: ({ route }) => (route === 'none' ? 'not said yet' : route) },
+          { name: 'Sessions', cell: ({ count }) => count, isNumber: true },
+        ]}
+      />
+      {moves.map(({ position, at, text }) => (
+        <p key={position} class="small">
+          Handed over at {clockTime(at)}: {text}
+        </p>
+      ))}
+    </Sheet>
   );
 }
 

@@ -130,8 +130,8 @@ function Incident({ incident }: { incident: IncidentView }) {
             columns={[
               { name: 'When', cell: (each) => moment(each.at, at) },
               { name: 'State', cell: (each) => each.status },
-              { name: 'For everybody', cell: ({ text }) => text || '–' },
-              { name: 'Inside', cell: (each) => each.note || '–' },
+              { name: 'For everybody', isText: true, cell: ({ text }) => text || '–' },
+              { name: 'Inside', isText: true, cell: (each) => each.note || '–' },
               { name: 'Who', cell: ({ actor }) => actor },
             ]}
           />

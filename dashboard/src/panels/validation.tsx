@@ -50,10 +50,10 @@ function Run({ run, isNewest }: { run: ValidationRun; isNewest: boolean }) {
         rows={findings}
         keyOf={(each) => each.id}
         columns={[
-          { name: 'Check', cell: (each) => each.id },
+          { name: 'Check', isText: true, cell: (each) => each.id },
           { name: 'Verdict', cell: (each) => <State state={each.verdict} /> },
-          { name: 'Measured', cell: ({ measured }) => measured },
-          { name: 'To do', cell: (each) => (each.verdict === 'fail' ? each.todo : '–') },
+          { name: 'Measured', isText: true, cell: ({ measured }) => measured },
+          { name: 'To do', isText: true, cell: (each) => (each.verdict === 'fail' ? each.todo : '–') },
         ]}
       />
     </details>

@@ -185,6 +185,7 @@ const armView = z.object({
   instances: z.array(z.object({ nonce: z.string(), url: z.string(), state: z.string() })),
   routes: z.array(z.string()),
   sessions: z.int(),
+  routeSessions: z.record(z.string(), z.int()).optional(),
   leases: z.object({ requests: z.int(), upgraded: z.int() }),
 });
 

@@ -127,6 +127,8 @@ export const gatewayState = z.object({
   instances: z.record(z.string(), z.int()).optional(),
   /** Live voice sessions on the channel by release. */
   sessions: z.record(z.string(), z.int()),
+  /** The same by release and speech route; `none` for those that have not said theirs. */
+  routeSessions: z.record(z.string(), z.record(z.string(), z.int())).optional(),
 });
 export type GatewayState = z.infer<typeof gatewayState>;
 

@@ -32,7 +32,7 @@ export class SeriesRecord {
       if (series) series.values[known] = each.value;
       else if (this.#series.size >= maxSeries) this.#leftOut++;
       else {
-        const values: (number | null)[] = new Array<null>(known).fill(null);
+        const values: (number | null)[] = Array.from({ length: known }, () => null);
         values.push(each.value);
         this.#series.set(key, { about: each, values });
       }

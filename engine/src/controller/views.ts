@@ -99,6 +99,7 @@ function environmentView(state: State, name: 'blue' | 'green', gateway: GatewayS
     instances: instances.map(({ nonce, url, state: health }) => ({ nonce, url, state: health })),
     routes: release ? routesInForce(state, release).map((each) => each.name) : [],
     sessions: (id !== undefined && gateway?.sessions[id]) || 0,
+    routeSessions: (id !== undefined && gateway?.routeSessions?.[id]) || {},
     leases: gateway?.leases[name] ?? { requests: 0, upgraded: 0 },
   };
 }

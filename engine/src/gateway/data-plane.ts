@@ -189,6 +189,7 @@ export class DataPlane {
         leases: this.#fleet.allLeases(),
         instances: this.#fleet.instanceLeases(),
         sessions: this.#voice.activeByRelease(),
+        routeSessions: this.#voice.activeByReleaseAndRoute(),
       }),
       push: (body) => this.#push(body),
       override: (wanted, requestId) => this.#override(wanted, requestId),

@@ -17,6 +17,7 @@ import type { ClientSide } from '../ingress/client-side.ts';
 import { refuse } from '../ingress/request-head.ts';
 import { deriveSecret } from '../secret.ts';
 import { roleOf } from '../slot.ts';
+import { countBy } from './count-by.ts';
 import { Handovers } from './handover.ts';
 import { Pins } from './pins.ts';
 import { ratingRequest, Ratings } from './ratings.ts';
@@ -112,19 +113,18 @@ export class Voice implements OwnPaths {
   }
 
   activeByRelease(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const { claim } of this.#channel.sessions.values()) {
-      counts[claim.release] = (counts[claim.release] ?? 0) + 1;
-    }
-    return counts;
+    return countBy(this.#channel.sessions.values(), ({ claim }) => claim.release);
   }
 
   activeByRoute(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const { route } of this.#channel.sessions.values()) {
-      if (route !== undefined && this.#isRoute(route)) counts[route] = (counts[route] ?? 0) + 1;
-    }
-    return counts;
+    return countBy(this.#channel.sessions.values(), ({ route }) => this.#known(route));
+  }
+
+  activeByReleaseAndRoute(): Record<string, Record<string, number>> {
+    const groups = Map.groupBy(this.#channel.sessions.values(), ({ claim }) => claim.release);
+    const routesOf = (own: readonly LiveSession[]) =>
+      countBy(own, ({ route }) => this.#known(route) ?? 'none');
+    return Object.fromEntries([...groups].map(([release, own]) => [release, routesOf(own)]));
   }
 
   list(): unknown {
@@ -258,6 +258,10 @@ export class Voice implements OwnPaths {
     session.agedPinMs = pinnedAtMs;
     const { id, reason, silenceWaitMs } = ending;
     this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
+  }
+
+  #known(route: string | undefined): string | undefined {
+    return route !== undefined && this.#isRoute(route) ? route : undefined;
   }
 
   /** Clients name routes; only those of the table are counted. */
