@@ -22,7 +22,7 @@ const allowed: Record<string, readonly string[]> = {
       'maintenance',
       'subscribers',
     ],
-    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe', 'notify'],
+    ...['route', 'lock', 'unlock', 'adopt', 'healing', 'drill', 'probe', 'notify', 'validations', 'boards'],
   ],
   approver: ['approve', 'freeze', 'unfreeze', 'audit', 'signoff'],
   admin: ['tokens', 'shutdown', 'break-lock', 'apply'],

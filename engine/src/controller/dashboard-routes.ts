@@ -37,7 +37,7 @@ export function addDashboard(world: DashboardWorld, app: App): void {
   app.get('/', (context) => {
     context.header('content-security-policy', policy);
     const page = files.read(`${world.dashboard}/index.html`);
-    return context.html(page ?? notBuilt, page === undefined ? 503 : 200);
+    return context.html(page ?? notBuilt);
   });
   app.get('/assets/:name{[A-Za-z0-9_-][A-Za-z0-9_.-]*}', (context) => {
     const name = context.req.param('name');

@@ -29,6 +29,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { archiveBrokenAt } from './journal-archive.ts';
 import { SqliteJournal } from './journal-sqlite.ts';
 import { openWays } from './listeners.ts';
+import { eventFields, logScope } from './log-scope.ts';
 import { Metrics } from './metrics.ts';
 import { OutsideRecord } from './outside.ts';
 import { digestText, makeNotifier } from './notifications.ts';
@@ -45,7 +46,10 @@ import { Subscribers } from './subscribers.ts';
 import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
 
-const log = pino({ base: { part: 'controller' } }, pino.destination(2));
+/** The number of the newest rollout, once there is a state. */
+let presentRollout: () => number | undefined = () => undefined;
+const mixin = (): object => logScope(presentRollout());
+const log = pino({ base: { part: 'controller' }, mixin }, pino.destination(2));
 
 const warn = (event: string, fields: Record<string, unknown>): void => log.warn(fields, event);
 
@@ -163,7 +167,12 @@ async function assemble(folder: string): Promise<Parts> {
     },
   });
   const metrics = new Metrics(controller.state);
-  controller.subscribe(() => metrics.note(controller.state));
+  presentRollout = () => controller.state.rollout?.number;
+  controller.subscribe((published) => {
+    metrics.note(controller.state);
+    const line = eventFields(published);
+    if (line) log.info(line.fields, line.event);
+  });
   return {
     ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
     ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },

@@ -11,6 +11,7 @@ import type { Host } from '../../host.ts';
 import type { Audit } from './audit.ts';
 import { nobody, type Asking, type Door, type Rights } from './door.ts';
 import { RateLimit } from './rate-limit.ts';
+import { withinRequest } from '../log-scope.ts';
 import { redacted } from './redact.ts';
 
 export const maxBodyBytes = 64 * 1024;
@@ -55,7 +56,7 @@ export class Admission {
     const given = context.req.header('x-request-id') ?? '';
     // Said back, so never long enough to be a credential.
     context.set('request', /^[\w.-]{1,40}$/.test(given) ? given : this.#world.host.randomHex(8));
-    await next();
+    await withinRequest(context.get('request'), next);
     const { headers } = context.res;
     for (const [name, value] of Object.entries({ ...versionHeaders, ...safeHeaders }))
       headers.set(name, value);
