@@ -50,6 +50,9 @@ test('what happened stands in the metrics, and nobody reads them without a token
   assert.equal(value(/^rollout_state_info\{kind="full",phase="rolled-back",release="r2"\} (\d+)$/m), 1);
   assert.equal(value(/^crossfade_instances_ready\{env="blue",role="stable"\} (\d+)$/m), 1);
   assert.equal(value(/^rollout_step_index (-?\d+)$/m), -1);
+  assert.equal(value(/^crossfade_gateway_up (\d+)$/m), 1);
+  assert.ok(value(/^crossfade_gateway_resident_memory_bytes (\d+)$/m) > 1e7);
+  assert.equal(value(/^crossfade_gateway_connections\{env="blue",kind="upgraded"\} (\d+)$/m), 0);
   assert.doesNotMatch(text, /^backup_last_verified_timestamp_seconds /m, 'no backup is no date');
   process.kill(await stage.partPid('controller'), 'SIGKILL');
   const again = await until(async () => {
@@ -67,6 +70,21 @@ test('what happened stands in the metrics, and nobody reads them without a token
   );
 });
 
+test('a gateway that hangs is down in the metrics, and nothing else is said of it', async () => {
+  await using stage = await Stage.make();
+  await stage.up();
+  const token = await viewer(stage);
+  const gateway = await stage.partPid('gateway');
+  process.kill(gateway, 'SIGSTOP');
+  try {
+    const { text } = await scrape(stage, token);
+    assert.match(text, /^crossfade_gateway_up 0$/m);
+    assert.doesNotMatch(text, /^crossfade_gateway_(resident|connections|cpu)/m);
+  } finally {
+    process.kill(gateway, 'SIGCONT');
+  }
+});
+
 test('the alert rules do what they say', { skip: noPrometheus }, () => {
   execFileSync('promtool', ['check', 'rules', join(rules, 'alerts.yaml')], { stdio: 'pipe' });
   const run = spawnSync('promtool', ['test', 'rules', join(rules, 'alerts.test.yaml')], { encoding: 'utf8' });
@@ -74,13 +92,11 @@ test('the alert rules do what they say', { skip: noPrometheus }, () => {
 });
 
 test('every metric that a rule or the dashboard names is one that is served', async () => {
-  const served = new Set(
-    [
-      ...readFileSync(new URL('../src/controller/metrics.ts', import.meta.url), 'utf8').matchAll(
-        /'((?:crossfade|http|voice|rollout|rollback|deploy|backup)_[a-z_]+)'/g,
-      ),
-    ].map((each) => each[1]!),
+  const sources = ['metrics', 'gateway-metrics'].map((name) =>
+    readFileSync(new URL(`../src/controller/${name}.ts`, import.meta.url), 'utf8'),
   );
+  const quoted = /'((?:crossfade|http|voice|rollout|rollback|deploy|backup)_[a-z_]+)'/g;
+  const served = new Set([...sources.join('').matchAll(quoted)].map((each) => each[1]!));
   const texts = ['alerts.yaml', 'dashboard.json'].map((name) => readFileSync(join(rules, name), 'utf8'));
   const named = texts
     .join('')

@@ -118,6 +118,15 @@ const serviceInUse = z.object({
 const tableInUse = z.object({ ...routeTable.shape, services: z.record(z.string(), serviceInUse) });
 
 /** The gateway's answer to GET /v1/state: what is in force there, read back. */
+/** Of the gateway's process; `loopDelayS`: the longest that its event loop was held up of late. */
+const processLoad = z.object({
+  upS: z.number(),
+  residentBytes: z.number(),
+  cpuS: z.number(),
+  loopDelayS: z.number(),
+});
+export type ProcessLoad = z.infer<typeof processLoad>;
+
 export const gatewayState = z.object({
   pid: z.int(),
   table: tableInUse.nullable(),
@@ -129,6 +138,7 @@ export const gatewayState = z.object({
   sessions: z.record(z.string(), z.int()),
   /** The same by release and speech route; `none` for those that have not said theirs. */
   routeSessions: z.record(z.string(), z.record(z.string(), z.int())).optional(),
+  load: processLoad.optional(),
 });
 export type GatewayState = z.infer<typeof gatewayState>;
 

@@ -5,6 +5,7 @@ import type { Host } from '../host.ts';
 import type { Notifier } from '../notify/notifier.ts';
 import type { State } from '../rollout/rollout.ts';
 import type { Bindings, Variables } from './access/admission.ts';
+import type { GatewayLink } from './gateway-link.ts';
 import type { Metrics, Seen } from './metrics.ts';
 
 export type MetricsWorld = {
@@ -12,6 +13,7 @@ export type MetricsWorld = {
   readonly folder: string;
   readonly metrics: Metrics;
   readonly notifier: Notifier;
+  readonly gateway: GatewayLink;
   readonly controller: { readonly state: State };
 };
 
@@ -25,8 +27,15 @@ export function addMetrics(world: MetricsWorld, app: App): void {
   });
 }
 
-export async function seenBy({ host, folder, notifier, controller }: MetricsWorld): Promise<Seen> {
+export async function seenBy({
+  host,
+  folder,
+  notifier,
+  controller,
+  gateway,
+}: Omit<MetricsWorld, 'metrics'>): Promise<Seen> {
   const backup = lastVerified(host.files, `${folder}/.crossfade`);
   const told = await notifier.outbox.log.counts();
-  return { state: controller.state, backupAt: backup?.at, told };
+  const now = await gateway.state().catch(() => undefined);
+  return { state: controller.state, backupAt: backup?.at, told, gateway: now };
 }

@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { errorKinds, type SampleFrame } from '../api/samples.ts';
 import type { SeriesNames } from '../api/records.ts';
+import type { GatewayState } from '../api/route-table.ts';
 import type { Evidence } from '../guard/evidence.ts';
 import type { Count } from '../notify/delivery-log.ts';
 import type { Trigger } from '../rollout/phase.ts';
@@ -12,6 +13,7 @@ import { isUnresolved } from '../rollout/incidents.ts';
 import { severities } from '../rollout/policy.ts';
 import { environmentNames, unfinished, type Rollout, type State } from '../rollout/rollout.ts';
 import { weightPercent } from '../rollout/table.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
 import type { Measured } from './series.ts';
 
 /** OpenTelemetry's for HTTP durations, seconds. */
@@ -29,11 +31,14 @@ export type Seen = {
   /** Of the newest backup that was verified, wall ms; absent where there is none. */
   readonly backupAt: number | undefined;
   readonly told: readonly Count[];
+  /** What the gateway says now; undefined where it does not answer. */
+  readonly gateway: GatewayState | undefined;
 };
 
 export class Metrics {
   readonly #registry = new Registry();
   readonly #arm = ['env', 'arm'] as const;
+  readonly #gateway = new GatewayMetrics(this.#registry);
   readonly #requests = this.#counter('crossfade_requests_total', 'Requests with a cohort key', this.#arm);
   readonly #errors = this.#counter('crossfade_request_errors_total', 'Failed requests with a cohort key', [
     ...this.#arm,
@@ -208,7 +213,10 @@ export class Metrics {
     });
   }
 
-  #fill({ state, backupAt, told }: Seen): void {
+  #fill({ state, backupAt, told, gateway }: Seen): void {
+    this.#gateway.set(gateway, (release) =>
+      environmentNames.find((name) => state.environments[name].release === release),
+    );
     this.#countTold(told);
     const { rollout } = state;
     const running = unfinished(state);

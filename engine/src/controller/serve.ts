@@ -166,6 +166,16 @@ async function assemble(folder: string): Promise<Parts> {
       metrics.observe(frame);
     },
   });
+  const metrics = followed(controller);
+  return {
+    ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
+    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },
+    records: openRecords(store, host),
+  };
+}
+
+/** What happens is counted and logged. */
+function followed(controller: Controller): Metrics {
   const metrics = new Metrics(controller.state);
   presentRollout = () => controller.state.rollout?.number;
   controller.subscribe((published) => {
@@ -173,11 +183,7 @@ async function assemble(folder: string): Promise<Parts> {
     const line = eventFields(published);
     if (line) log.info(line.fields, line.event);
   });
-  return {
-    ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
-    ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },
-    records: openRecords(store, host),
-  };
+  return metrics;
 }
 
 function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): ServerWorld {

@@ -23,6 +23,7 @@ import { SubscriptionDoor } from './ingress/subscription-door.ts';
 import { RouteTableStore, type PushResult } from './route-table.ts';
 import { deriveSecret } from './secret.ts';
 import { Voice } from './voice/voice.ts';
+import { OwnLoad } from './own-load.ts';
 
 export type DataPlaneOptions = {
   readonly host: Host;
@@ -70,6 +71,7 @@ export class DataPlane {
   readonly #tlsDoor: TlsDoor | undefined;
   #timers: Timer[] = [];
   /** Answers that are not with their clients yet. */
+  readonly #load: OwnLoad;
   #busy = 0;
 
   constructor(options: DataPlaneOptions) {
@@ -119,6 +121,7 @@ export class DataPlane {
       this.#busy++;
       response.once('close', () => this.#busy--);
     });
+    this.#load = new OwnLoad(host.clock);
     this.control = makeControl(this.#controlCalls(), host);
     this.#useTable();
     this.#beat(tickMs, () => this.#fleet.tick());
@@ -127,6 +130,7 @@ export class DataPlane {
       this.#voice.tick();
       this.#flags.tick();
       this.#board.tick();
+      this.#load.tick();
     });
   }
 
@@ -167,6 +171,7 @@ export class DataPlane {
     const cut = { requests: this.#busy, upgraded: this.#upgraded(), sessions };
     for (const timer of this.#timers) timer.cancel();
     this.#timers = [];
+    this.#load.close();
     this.#voice.close();
     this.#flags.close();
     this.ingress.closeAllConnections();
@@ -190,6 +195,7 @@ export class DataPlane {
         instances: this.#fleet.instanceLeases(),
         sessions: this.#voice.activeByRelease(),
         routeSessions: this.#voice.activeByReleaseAndRoute(),
+        load: this.#load.view(),
       }),
       push: (body) => this.#push(body),
       override: (wanted, requestId) => this.#override(wanted, requestId),
