@@ -38,7 +38,9 @@ const packages: readonly Package[] = [
         (name) => `src/migrate/recipes/modal-to-speechmatics/${name}.txt`,
       ),
     ],
-    peers: [],
+    peers: ['api', 'sdk-trace', 'resources', 'exporter-trace-otlp-http'].map(
+      (each) => `@opentelemetry/${each}`,
+    ),
   },
   { folder: 'speech', assets: [], peers: ['ws'] },
 ];

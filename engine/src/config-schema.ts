@@ -320,6 +320,10 @@ export const configShape = z.strictObject({
     .prefault({}),
   /** A Prometheus that boards of the dashboard may ask; what it is asked is what people write there. */
   metrics: z.strictObject({ prometheus: z.url().optional() }).prefault({}),
+  /** Where rollouts are told as OpenTelemetry traces: OTLP over HTTP, http://127.0.0.1:4318/v1/traces. */
+  tracing: z
+    .strictObject({ otlp: z.url().optional(), headers: z.record(z.string(), headerValue).default({}) })
+    .prefault({}),
   /** What `crossfade validate` looks at, and its limits. */
   validate: z
     .strictObject({

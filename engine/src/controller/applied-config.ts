@@ -28,6 +28,7 @@ const effects: Readonly<Record<string, Effect>> = {
   backup: 'live',
   validate: 'live',
   metrics: 'live',
+  tracing: 'restart',
   preflight: 'live',
   rollout: 'next deploy',
   guards: 'next deploy',

@@ -25,6 +25,7 @@ const quietKinds = new Set(['table-confirmed', 'timer-fired', 'notice-queued']);
 export function eventFields(published: Published): { event: string; fields: object } | undefined {
   if (published.kind !== 'event' || quietKinds.has(published.event.kind)) return undefined;
   const { position, event, state } = published;
+  if (event.kind === 'guards-judged' && event.verdict === 'continue') return undefined;
   const { text, phase } = eventLineOf(event, position, state);
   const rollout = state.rollout?.number;
   const about = { ...(phase !== undefined && { phase }), ...(rollout !== undefined && { rollout }) };

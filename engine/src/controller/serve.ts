@@ -43,6 +43,7 @@ import { startRounds } from './rounds.ts';
 import { standingOrders } from './standing-orders.ts';
 import { freeSocket, gatewayKeyOf } from './state-folder.ts';
 import { Subscribers } from './subscribers.ts';
+import { openTracing, type Tracing } from './tracing.ts';
 import { UsageRecord } from './usage-record.ts';
 import { eventLineOf } from './views.ts';
 
@@ -75,6 +76,7 @@ export async function serveController(folder: string): Promise<void> {
     void controller
       .stop()
       .then(() => usage.flush())
+      .then(() => parts.tracing.end())
       .then(() => audit.close())
       .then(() => journal.close())
       .then(() => hold[Symbol.dispose]())
@@ -96,6 +98,7 @@ type Parts = {
   readonly notifier: Notifier;
   readonly subscribers: Subscribers;
   readonly records: Records;
+  readonly tracing: Tracing;
   readonly gateway: GatewayLink;
   readonly drivers: { readonly process: ProcessDriver; readonly external: ExternalDriver };
   readonly sealed: SealedFiles;
@@ -166,20 +169,22 @@ async function assemble(folder: string): Promise<Parts> {
       metrics.observe(frame);
     },
   });
-  const metrics = followed(controller);
+  const tracing = await openTracing({ config, rollout: controller.state.rollout, warn });
+  const metrics = followed(controller, tracing);
   return {
     ...{ outside, usage, metrics, host, applied, stateFolder, journal, tokens },
     ...{ workloads, audit, gateway, drivers, sealed, controller, notifier, subscribers, hold },
-    records: openRecords(store, host),
+    ...{ tracing, records: openRecords(store, host) },
   };
 }
 
-/** What happens is counted and logged. */
-function followed(controller: Controller): Metrics {
+/** What happens is counted, traced and logged. */
+function followed(controller: Controller, tracing: Tracing): Metrics {
   const metrics = new Metrics(controller.state);
   presentRollout = () => controller.state.rollout?.number;
   controller.subscribe((published) => {
     metrics.note(controller.state);
+    tracing.note(published);
     const line = eventFields(published);
     if (line) log.info(line.fields, line.event);
   });
@@ -234,7 +239,7 @@ function serverWorld(folder: string, parts: Parts, housekeeping: Housekeeping): 
     logFolder: join(stateFolder, 'logs'),
     gateway,
     dashboard: fileURLToPath(new URL('../../assets/dashboard', import.meta.url)),
-    warnings: () => housekeeping.warnings,
+    warnings: () => [...housekeeping.warnings, ...parts.tracing.warnings],
     tail: async (after, limit) =>
       (await journal.tail(after, limit)).map(({ event, position }) => eventLineOf(event, position)),
     shutDown: async () => {
