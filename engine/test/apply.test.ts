@@ -92,7 +92,7 @@ test('every key of the schema has a time from which a change of it holds', () =>
   const present = parseConfig('service: voice\napp: { start: x }\n', 'crossfade.yaml');
   for (const key of Object.keys(configShape.shape)) {
     const [change] = changesBetween(present, { ...present, [key]: 'other' });
-    const isRestart = key === 'service' || key === 'listen';
+    const isRestart = ['service', 'listen', 'tracing'].includes(key);
     assert.equal(change?.effect === 'restart', isRestart, `${key}: ${change?.effect}`);
   }
 });
