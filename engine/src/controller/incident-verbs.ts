@@ -80,11 +80,11 @@ export function incidentViewOf(
   at: number,
   overrides: readonly string[] | undefined,
 ): IncidentView {
-  const rollback = rolloutOf(state, incident)?.rollback;
+  const rollout = rolloutOf(state, incident);
   return {
     ...incident,
     impact: impactOf(incident),
     updates: incident.updates.map((each) => ({ ...each })),
-    ...(rollback && { criteria: rollbackCriteria(rollback, at, overrides) }),
+    ...(rollout?.rollback && { criteria: rollbackCriteria(state, rollout, at, overrides) }),
   };
 }

@@ -123,7 +123,7 @@ function rolloutView(rollout: Rollout, parts: ViewParts): RolloutView {
       ? `${verdict.kind}: ${verdict.text}`
       : `${rollout.guards.verdict}: ${rollout.guards.text}`,
     guards: guards.map((each) => guardViewOf(each, rollout.guardLimits)),
-    ...(rollout.rollback && { rollback: rollbackView(rollout.rollback, parts) }),
+    ...(rollout.rollback && { rollback: rollbackView(rollout, parts) }),
     ...(rollout.approvals && { approvals: rollout.approvals.map((each) => ({ ...each })) }),
     ...(rollout.hookResults && { hooks: rollout.hookResults.map((each) => ({ ...each })) }),
   };
@@ -140,10 +140,10 @@ function untilOf(phase: Phase): number | undefined {
 }
 
 function rollbackView(
-  rollback: NonNullable<Rollout['rollback']>,
-  { at, gateway, restoration }: ViewParts,
+  rollout: Rollout,
+  { state, at, gateway, restoration }: ViewParts,
 ): RolloutView['rollback'] {
-  const { trigger, reason, actor, marks, leftConnections, sessions } = rollback;
+  const { trigger, reason, actor, marks, leftConnections, sessions } = rollout.rollback!;
   const ids = gateway?.overrides.map((each) => each.id);
   const since = (mark: number | undefined) => (mark === undefined ? undefined : mark - marks.triggered);
   const stopwatch = Object.fromEntries(
@@ -155,7 +155,7 @@ function rollbackView(
       toldMs: since(marks.told),
     }).filter(([, value]) => value !== undefined),
   );
-  const criteria = rollbackCriteria(rollback, at, ids);
+  const criteria = rollbackCriteria(state, rollout, at, ids);
   const more = { ...(sessions && { sessions }), ...(restoration && { restoration }) };
   return { trigger, reason, actor, stopwatch, leftConnections, ...more, criteria };
 }

@@ -1,6 +1,7 @@
 // Whether a rollback succeeded (mission row R6), from its record: measured, never assumed (K6). A criterion
 // without its evidence is unknown.
-import type { Rollout } from './rollout.ts';
+import { isOpen } from './alerts.ts';
+import type { Rollout, State } from './rollout.ts';
 
 export type Criterion = {
   readonly name: 'complete' | 'operational' | 'no-loss' | 'told' | 'cleared';
@@ -11,15 +12,17 @@ export type Criterion = {
 const completeLimitMs = 120_000;
 
 /**
- * `overrides`: ids that the gateway still obeys; undefined when it does not answer. `at`: wall ms, for
- * what is not done yet.
+ * Of a rollout that went back. `overrides`: ids that the gateway still obeys; undefined when it does not
+ * answer. `at`: wall ms, for what is not done yet.
  */
 export function rollbackCriteria(
-  rollback: NonNullable<Rollout['rollback']>,
+  { alerts }: Pick<State, 'alerts'>,
+  { number, rollback }: Rollout,
   at: number,
   overrides: readonly string[] | undefined,
 ): Criterion[] {
-  const { marks, sessions, leftConnections } = rollback;
+  const { marks, sessions, leftConnections } = rollback!;
+  const loud = alerts.filter((each) => isOpen(each) && each.rollout === number).map(({ id }) => id);
   const since = (mark: number): number => mark - marks.triggered;
   const isLate = since(at) > completeLimitMs;
   const open = isLate ? 'fail' : 'unknown';
@@ -42,17 +45,22 @@ export function rollbackCriteria(
           verdict: 'pass',
           text: `the status page said so after ${seconds(since(marks.told))}`,
         },
-    overrides === undefined
-      ? { name: 'cleared', verdict: 'unknown', text: 'the gateway does not answer' }
-      : {
-          name: 'cleared',
-          verdict: overrides.length === 0 ? 'pass' : open,
-          text:
-            overrides.length === 0
-              ? 'no override is left'
-              : `the gateway still obeys ${overrides.join(', ')}`,
-        },
+    clearedCriterion(loud, overrides, open),
   ];
+}
+
+/** Nothing is left of it: no alert, and no override, which only the gateway knows. */
+function clearedCriterion(
+  alerts: readonly string[],
+  overrides: readonly string[] | undefined,
+  open: Criterion['verdict'],
+): Criterion {
+  const name = 'cleared';
+  if (alerts.length > 0) return { name, verdict: open, text: `alert ${alerts.join(', ')} has not ended` };
+  if (overrides === undefined) return { name, verdict: 'unknown', text: 'the gateway does not answer' };
+  return overrides.length === 0
+    ? { name, verdict: 'pass', text: 'no alert and no override is left' }
+    : { name, verdict: open, text: `the gateway still obeys ${overrides.join(', ')}` };
 }
 
 function lossCriterion(

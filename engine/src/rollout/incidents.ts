@@ -164,10 +164,11 @@ function follow(before: State, after: State, rollout: Rollout, { id }: Incident,
 }
 
 /** Every success criterion but overrides, which only the gateway knows; and no alert of it is left. */
-function settles(state: State, { number, phase, rollback }: Rollout, at: number): boolean {
+function settles(state: State, rollout: Rollout, at: number): boolean {
+  const { number, phase } = rollout;
   if (phase.kind !== 'rolled-back') return false;
   const isCalm = !state.alerts.some((each) => isOpen(each) && each.rollout === number);
-  const criteria = rollbackCriteria(rollback!, at, undefined);
+  const criteria = rollbackCriteria(state, rollout, at, undefined);
   return isCalm && criteria.every(({ name, verdict }) => name === 'cleared' || verdict === 'pass');
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import type { Evidence } from '../guard/evidence.ts';
 import { isOpen, type Alert } from './alerts.ts';
+import { rollbackCriteria } from './criteria.ts';
 import { decide } from './decide.ts';
 import type { Event } from './events.ts';
 import { outstanding } from './outstanding.ts';
@@ -80,7 +81,12 @@ for (const [name, one] of goesBack) {
       [name, rowNamed(name).severity, 'went back'],
     );
     assert.equal(severityOfRollback(state, state.rollout!), alert.severity);
+    const clearedOf = (seen: State) =>
+      rollbackCriteria(seen, seen.rollout!, 200, []).find((each) => each.name === 'cleared')!;
+    assert.equal(clearedOf(state).verdict, 'unknown');
+    assert.match(clearedOf(state).text, new RegExp(`${alert.id} has not ended`));
     const back = settle(state, 200);
+    assert.equal(clearedOf(back).verdict, 'pass');
     assert.equal(back.rollout!.phase.kind, 'rolled-back');
     assert.deepEqual(back.alerts.filter(isOpen), [], 'alerts are cleared');
   });
