@@ -44,9 +44,46 @@ test('a signed webhook hears a rollout from its beginning to its end, each notic
   };
   const sent = deliveries.filter(({ state }) => state === 'sent');
   assert.ok(sent.some(({ vendor, notice }) => vendor === `msg_${notice}`));
+  const dry = await stage.must('notify', 'replay', ids[0]!, '--dry-run');
+  assert.equal(dry.stdout.trim(), `1. send ${ids[0]} to audit again`);
   await stage.must('notify', 'replay', ids[0]!);
   await receiver.when((each) => each.seen.length > ids.length);
   assert.equal(hooks(receiver).at(-1)!.data.id, ids[0], 'with the id that it had');
+  assert.match(
+    (await stage.cli('notify', 'replay', 'n0-none', '--dry-run')).stderr,
+    /nothing was sent of "n0-none"/,
+  );
+});
+
+test('a silence and a subscriber are looked at before they are made, and ended the same way', async () => {
+  await using stage = await Stage.make();
+  await stage.up();
+  const silence = ['notify', 'silence', 'known', '--match', 'kind=guard-changed', '--for', '2h'];
+  assert.match(
+    (await stage.must(...silence, '--dry-run')).stdout,
+    /^1\. say nothing until \S+ where kind is guard-changed\n2\. count what is not said/,
+  );
+  assert.doesNotMatch((await stage.must('notify', 'list')).stdout, /silence s-/);
+  await stage.must(...silence);
+  const id = /silence (s-\w+)/.exec((await stage.must('notify', 'list')).stdout)![1]!;
+  assert.match((await stage.must('notify', 'unsilence', id, '--dry-run')).stdout, /^1\. end silence/);
+  assert.match((await stage.must('notify', 'list')).stdout, new RegExp(id));
+  await stage.must('notify', 'unsilence', id);
+  assert.match((await stage.cli('notify', 'unsilence', id, '--dry-run')).stderr, /no silence/);
+
+  const hook = 'https://hooks.example.org/crossfade';
+  const dry = await stage.must('subscribers', 'add', hook, '--dry-run');
+  assert.match(dry.stdout, /^1\. tell hooks\.example\.org of incidents and maintenance/);
+  assert.deepEqual(await stage.client.subscribers(), []);
+  await stage.must('subscribers', 'add', hook);
+  const [subscriber] = await stage.client.subscribers();
+  assert.match(
+    (await stage.must('subscribers', 'remove', subscriber!.id, '--dry-run')).stdout,
+    /nothing more/,
+  );
+  assert.equal((await stage.client.subscribers()).length, 1);
+  await stage.must('subscribers', 'remove', subscriber!.id);
+  assert.deepEqual(await stage.client.subscribers(), []);
 });
 
 test('a real test message says what each channel answered, and a wrong secret shows nowhere', async () => {

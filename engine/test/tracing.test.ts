@@ -84,7 +84,7 @@ function valueOf({ attributes }: Span, key: string): string | undefined {
   return attributes.find((each) => each.key === key)?.value.stringValue;
 }
 
-test('a rollout is one trace with a span a phase, over a controller that was killed, and tells of its end', async () => {
+test('a rollout is one trace, over a controller that was killed, and tells how it ended', async () => {
   await using collector = await Collector.open();
   const tracing = `tracing: { otlp: '${collector.url}', headers: { x-key: of-the-collector } }`;
   await using stage = await Stage.make(`${defaultConfig.replaceAll('hold: 2s', 'hold: 10m')}\n${tracing}\n`);

@@ -16,6 +16,7 @@ import {
   type StatusView,
   type VerbAnswer,
 } from './control.ts';
+import { dryAnswer } from './notify.ts';
 import { publicStatus, type PublicStatus } from '../api/public-status.ts';
 import { answeredError, unanswered } from './answer-errors.ts';
 import { flagsView, type FlagView } from './flags.ts';
@@ -79,12 +80,19 @@ export class ControlClient {
     return subscribersView.parse(await this.#call('GET', '/v1/subscribers')).subscribers;
   }
 
-  async addSubscriber(webhook: string): Promise<{ id: string; secret: string }> {
-    return subscriberAdded.parse(await this.#call('POST', '/v1/subscribers/add', { webhook }));
+  /** The steps of it where it is a dry run. */
+  async addSubscriber(
+    webhook: string,
+    dryRun = false,
+  ): Promise<z.infer<typeof subscriberAdded> | { steps: string[] }> {
+    const answer = await this.#call('POST', '/v1/subscribers/add', { webhook, dryRun });
+    return dryRun ? dryAnswer.parse(answer) : subscriberAdded.parse(answer);
   }
 
-  async removeSubscriber(id: string): Promise<void> {
-    await this.#call('POST', '/v1/subscribers/remove', { id });
+  /** The steps of it where it is a dry run. */
+  async removeSubscriber(id: string, dryRun = false): Promise<string[] | undefined> {
+    const answer = await this.#call('POST', '/v1/subscribers/remove', { id, dryRun });
+    return dryRun ? dryAnswer.parse(answer).steps : undefined;
   }
 
   async flags(): Promise<FlagView[]> {

@@ -73,7 +73,10 @@ export const testAnswer = z.object({
 });
 export type TestAnswer = z.infer<typeof testAnswer>;
 
-export const replayRequest = z.strictObject({ notice: z.string().min(1).max(60) });
+export const replayRequest = z.strictObject({
+  notice: z.string().min(1).max(60),
+  dryRun: z.boolean().optional(),
+});
 
 /** The longest silence, ms: one that nobody ends must end all the same. */
 export const longestSilenceMs = 31 * 86_400_000;
@@ -87,8 +90,15 @@ export const silenceRequest = z.strictObject({
     .transform((given) => given as Record<string, string[] | undefined>),
   reason: z.string().min(1).max(500),
   forMs: z.number().min(1_000).max(longestSilenceMs),
+  dryRun: z.boolean().optional(),
 });
-export const unsilenceRequest = z.strictObject({ id: z.string().min(1).max(60) });
+export const unsilenceRequest = z.strictObject({
+  id: z.string().min(1).max(60),
+  dryRun: z.boolean().optional(),
+});
+
+/** What an act would do. */
+export const dryAnswer = z.object({ isDryRun: z.literal(true), steps: z.array(z.string()) });
 
 /** What became of an act; nobody needs more of it than to print it. */
 export const acted = z.record(z.string(), z.unknown());

@@ -49,6 +49,12 @@ export type SubscriberView = z.infer<typeof subscriberView>;
 export const subscribersView = z.object({ subscribers: z.array(subscriberView) });
 
 /** POST /v1/subscribers/add: a webhook that an operator trusts; the secret to verify with is shown once. */
-export const subscriberAddRequest = z.strictObject({ webhook: z.url({ protocol: /^https?$/ }).max(500) });
+export const subscriberAddRequest = z.strictObject({
+  webhook: z.url({ protocol: /^https?$/ }).max(500),
+  dryRun: z.boolean().optional(),
+});
 export const subscriberAdded = z.object({ id: z.string(), secret: z.string() });
-export const subscriberRemoveRequest = z.strictObject({ id: z.string().max(100) });
+export const subscriberRemoveRequest = z.strictObject({
+  id: z.string().max(100),
+  dryRun: z.boolean().optional(),
+});

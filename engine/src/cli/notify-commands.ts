@@ -37,6 +37,7 @@ export function addNotifyCommands(program: Command, done: Done): void {
   group
     .command('replay <notice>')
     .description('send a notice again, with the id that it had')
+    .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  crossfade notify replay n12-mhx3k1\n')
     .action(async (notice: string, _options, command: Command) =>
@@ -47,6 +48,7 @@ export function addNotifyCommands(program: Command, done: Done): void {
     .description('say nothing of what matches, for a while; it is counted')
     .option('--match <label=value...>', 'kind, severity, environment, release, rollout, key or alert')
     .option('--for <duration>', 'how long, at most 31d', '1h')
+    .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -58,6 +60,7 @@ export function addNotifyCommands(program: Command, done: Done): void {
   group
     .command('unsilence <id>')
     .description('end a silence now')
+    .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'print JSON')
     .action(async (id: string, _options, command: Command) =>
       done(await (await notify()).notifyUnsilence(id, options(command))),

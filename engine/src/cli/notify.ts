@@ -2,6 +2,7 @@
 // silences.
 import {
   acted,
+  dryAnswer,
   notifyLog,
   notifyView,
   testAnswer,
@@ -81,6 +82,7 @@ function deliveryLine(each: DeliveryView): string {
 }
 
 export async function notifyReplay(notice: string, options: NotifyOptions): Promise<ExitCode> {
+  if (options.dryRun) return dry('/replay', { notice }, options);
   const answer = await controlClient(options).notify(acted, '/replay', { notice });
   if (options.json) printJson(answer);
   else say(`${notice} is sent again; \`crossfade notify log\` shows what becomes of it`);
@@ -91,13 +93,19 @@ export async function notifySilence(reason: string, options: NotifyOptions): Pro
   const forMs = durationMs(options.for ?? '1h');
   if (forMs === undefined)
     throw new CrossfadeError('usage', `"${options.for}" is not a duration`, 'such as --for 30m');
-  const answer = await controlClient(options).notify(acted, '/silence', {
-    match: matchOf(options),
-    reason,
-    forMs,
-  });
+  const request = { match: matchOf(options), reason, forMs };
+  if (options.dryRun) return dry('/silence', request, options);
+  const answer = await controlClient(options).notify(acted, '/silence', request);
   if (options.json) printJson(answer);
   else say('silenced; what is not said is counted in `crossfade notify list`');
+  return 0;
+}
+
+/** Prints what would be done. */
+async function dry(path: string, request: object, options: NotifyOptions): Promise<ExitCode> {
+  const answer = await controlClient(options).notify(dryAnswer, path, { ...request, dryRun: true });
+  if (options.json) printJson(answer);
+  else print(answer.steps.map((step, index) => `${index + 1}. ${step}`).join('\n'));
   return 0;
 }
 
@@ -111,6 +119,7 @@ function matchOf({ match = [] }: NotifyOptions): Record<string, string[]> {
 }
 
 export async function notifyUnsilence(id: string, options: NotifyOptions): Promise<ExitCode> {
+  if (options.dryRun) return dry('/unsilence', { id }, options);
   const answer = await controlClient(options).notify(acted, '/unsilence', { id });
   if (options.json) printJson(answer);
   else say(`silence ${id} has ended`);

@@ -6,6 +6,8 @@ import { controlClient, type GlobalOptions } from './connection.ts';
 import { table } from './policy.ts';
 import { print, printJson, say } from './render.ts';
 
+type Options = GlobalOptions & { readonly dryRun?: boolean };
+
 export function addSubscriberCommands(program: Command, done: (code: ExitCode) => void): void {
   const group = program.command('subscribers').description('people outside who are told of incidents');
   group
@@ -16,6 +18,7 @@ export function addSubscriberCommands(program: Command, done: (code: ExitCode) =
   group
     .command('add <webhook>')
     .description('tell a webhook (Standard Webhooks); prints the secret to verify it with, once')
+    .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'print JSON')
     .action(async (webhook: string, _options, command: Command) =>
       done(await add(webhook, command.optsWithGlobals())),
@@ -23,10 +26,11 @@ export function addSubscriberCommands(program: Command, done: (code: ExitCode) =
   group
     .command('remove <id>')
     .description('tell it nothing more')
-    .action(async (id: string, _options, command: Command) => {
-      await controlClient(command.optsWithGlobals<GlobalOptions>()).removeSubscriber(id);
-      done(0);
-    });
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--json', 'print JSON')
+    .action(async (id: string, _options, command: Command) =>
+      done(await remove(id, command.optsWithGlobals())),
+    );
   for (const command of group.commands) command.exitOverride().allowExcessArguments(false);
 }
 
@@ -39,8 +43,22 @@ async function list(options: GlobalOptions): Promise<ExitCode> {
   return 0;
 }
 
-async function add(webhook: string, options: GlobalOptions): Promise<ExitCode> {
-  const added = await controlClient(options).addSubscriber(webhook);
+async function remove(id: string, options: Options): Promise<ExitCode> {
+  const steps = await controlClient(options).removeSubscriber(id, options.dryRun === true);
+  if (steps) return dry(steps, options);
+  if (options.json) printJson({ id });
+  return 0;
+}
+
+function dry(steps: readonly string[], { json }: Options): ExitCode {
+  if (json) printJson({ isDryRun: true, steps });
+  else print(steps.map((step, index) => `${index + 1}. ${step}`).join('\n'));
+  return 0;
+}
+
+async function add(webhook: string, options: Options): Promise<ExitCode> {
+  const added = await controlClient(options).addSubscriber(webhook, options.dryRun === true);
+  if ('steps' in added) return dry(added.steps, options);
   if (options.json) printJson(added);
   else {
     print(added.secret);

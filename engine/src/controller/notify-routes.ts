@@ -18,6 +18,7 @@ import { CrossfadeError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import { channelsOf } from '../notify/channels.ts';
 import type { Notifier } from '../notify/notifier.ts';
+import type { Silence } from '../notify/routing.ts';
 import type { Count, DeliveryLine } from '../notify/delivery-log.ts';
 import type { Outcome } from '../notify/channel.ts';
 import type { Notice } from '../rollout/notices.ts';
@@ -47,16 +48,18 @@ export function addNotify(world: NotifyWorld, app: App): void {
     return context.json(await tested(world, channel));
   });
   app.post('/v1/notify/replay', async (context) => {
-    const { notice } = replayRequest.parse(await body(context));
+    const { notice, dryRun } = replayRequest.parse(await body(context));
     context.set('note', { target: `replay ${notice}` });
-    const count = await outbox.log.replay(notice, world.host.clock.now());
-    if (count === 0)
+    const channels = await outbox.log.replayable(notice);
+    if (channels.length === 0)
       throw new CrossfadeError('not-found', `nothing was sent of "${notice}"`, 'see `crossfade notify log`');
+    if (dryRun) return context.json(dry(channels.map((each) => `send ${notice} to ${each} again`)));
+    const count = await outbox.log.replay(notice, world.host.clock.now());
     world.notifier.wake();
     return context.json({ count });
   });
   app.post('/v1/notify/silence', async (context) => {
-    const { match, reason, forMs } = silenceRequest.parse(await body(context));
+    const { match, reason, forMs, dryRun } = silenceRequest.parse(await body(context));
     const at = world.host.clock.now();
     const id = `s-${world.host.randomHex(4)}`;
     const given = Object.entries(match).flatMap(([label, wanted]) =>
@@ -66,16 +69,31 @@ export function addNotify(world: NotifyWorld, app: App): void {
       throw new CrossfadeError('usage', 'a silence needs a matcher', 'such as --match kind=guard-changed');
     const author = actorText(context.get('rights').actor);
     const silence = { id, match: Object.fromEntries(given), author, reason, at, until: at + forMs };
+    if (dryRun) return context.json(dry(silenceSteps(silence)));
     context.set('note', { target: `silence ${id}`, reason });
     await outbox.log.silence(silence);
     return context.json({ silence });
   });
   app.post('/v1/notify/unsilence', async (context) => {
-    const { id } = unsilenceRequest.parse(await body(context));
+    const { id, dryRun } = unsilenceRequest.parse(await body(context));
     context.set('note', { target: `unsilence ${id}` });
-    if (await outbox.log.unsilence(id, world.host.clock.now())) return context.json({ id });
+    const now = world.host.clock.now();
+    const isInForce = (await outbox.log.silences()).some((each) => each.id === id && each.until > now);
+    if (dryRun && isInForce)
+      return context.json(dry([`end silence ${id}`, 'what comes from now on is said']));
+    if (await outbox.log.unsilence(id, now)) return context.json({ id });
     throw new CrossfadeError('not-found', `no silence ${id} is in force`, 'see `crossfade notify list`');
   });
+}
+
+function dry(steps: readonly string[]) {
+  return { isDryRun: true, steps };
+}
+
+function silenceSteps({ match, until }: Omit<Silence, 'id'>): string[] {
+  const what = Object.entries(match).map(([label, wanted]) => `${label} is ${wanted.join(' or ')}`);
+  const end = new Date(until).toISOString();
+  return [`say nothing until ${end} where ${what.join(' and ')}`, 'count what is not said'];
 }
 
 async function notifyViewOf({ notifier, applied, host, folder }: NotifyWorld): Promise<NotifyView> {

@@ -76,7 +76,7 @@ export class Subscribers {
 
   async addWebhook(url: string): Promise<Subscriber> {
     const { host } = this.#parts;
-    this.#refuseTooMany();
+    this.refuseTooMany();
     const id = `s${host.randomHex(8)}`;
     const secret = `whsec_${Buffer.from(host.randomHex(32), 'hex').toString('base64')}`;
     const added = {
@@ -174,7 +174,7 @@ export class Subscribers {
     return mailChannel(world, { ...mail, to: [address], unsubscribe });
   }
 
-  #refuseTooMany(): void {
+  refuseTooMany(): void {
     if (this.#all.length < limit) return;
     throw new CrossfadeError('too-many', `there are ${limit} subscribers`, '`crossfade subscribers remove`');
   }

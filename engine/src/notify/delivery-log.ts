@@ -65,6 +65,8 @@ export type Count = {
   count: number;
 };
 
+const finished = ['sent', 'dead', 'suppressed'] as const;
+
 export class DeliveryLog {
   readonly #db: Kysely<NotifyTables>;
 
@@ -96,13 +98,19 @@ export class DeliveryLog {
     return rows.map((row) => ({ ...row, count: Number(row.count) }));
   }
 
+  /** Channels where `replay` would send it again. */
+  async replayable(notice: string): Promise<readonly string[]> {
+    const rows = this.#db.selectFrom('deliveries').select('channel').where('notice', '=', notice);
+    return (await rows.where('state', 'in', [...finished]).execute()).map(({ channel }) => channel);
+  }
+
   /** Sends a notice again, as it was; the number of rows that wait for it now. */
   async replay(notice: string, now: number): Promise<number> {
     const done = await this.#db
       .updateTable('deliveries')
       .set({ state: 'waiting', reason: 'replayed', attempts: 0, nextAt: now, updatedAt: now })
       .where('notice', '=', notice)
-      .where('state', 'in', ['sent', 'dead', 'suppressed'])
+      .where('state', 'in', [...finished])
       .executeTakeFirst();
     return Number(done.numUpdatedRows);
   }
