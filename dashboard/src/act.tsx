@@ -183,18 +183,17 @@ function Steps({ steps }: { steps: readonly string[] }) {
 /** What the controller would do with it, asked again whenever something is filled in. */
 function useDryRun(chosen: Act, given: object, isFilled: boolean): [Look, (look: Look) => void] {
   const turn = useRef(0);
-  const [look, setLook] = useState(untold);
+  const [look, setLook] = useState<Look & { readonly of?: string }>(untold);
   // A reason changes nothing of what would happen.
   const asked = JSON.stringify({ ...given, reason: undefined });
   useEffect(() => {
     const mine = ++turn.current;
     if (!isFilled) return setLook(untold);
-    if (chosen.hasNoDryRun) return setLook({ ...untold, isReady: true });
-    setLook((before) => ({ ...before, isReady: false }));
+    if (chosen.hasNoDryRun) return setLook({ ...untold, isReady: true, of: asked });
     const dryRun = async (): Promise<void> => {
       try {
         const { steps } = await ask<VerbAnswer>(chosen.path, { ...given, dryRun: true });
-        if (mine === turn.current) setLook({ steps: steps ?? [], trouble: '', isReady: true });
+        if (mine === turn.current) setLook({ steps: steps ?? [], trouble: '', isReady: true, of: asked });
       } catch (error) {
         if (mine === turn.current) setLook({ ...untold, trouble: words(error) });
       }
@@ -202,7 +201,9 @@ function useDryRun(chosen: Act, given: object, isFilled: boolean): [Look, (look:
     const timer = setTimeout(() => void dryRun(), mine === 1 ? 0 : 200);
     return () => clearTimeout(timer);
   }, [asked, isFilled]);
-  return [look, setLook];
+  // What was said of other values says nothing of these.
+  const isReady = look.isReady && look.of === asked;
+  return [{ ...look, isReady }, (next) => setLook({ ...next, of: asked })];
 }
 
 function firstValues(fields: readonly Field[]): Readonly<Record<string, Value>> {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { OpenDashboard } from './open-dashboard.ts';
-import { checkPage, noBrowser } from './page-check.ts';
+import { checkPage, noBrowser, wallWidth, widths } from './page-check.ts';
 import { Crowd, defaultConfig, Stage, until } from './stage.ts';
 
 const config = `${defaultConfig.replaceAll('hold: 2s', 'hold: 10m')}
@@ -100,7 +100,8 @@ test(
     for (const [id, [place, text]] of Object.entries(panels)) {
       await page.locator(`nav a[href="#/${id}"]`).click();
       await shows(place, text);
-      await checkPage(page, `panel-${id}`);
+      const isOfWall = id === 'now' || id === 'rollout' || id === 'boards';
+      await checkPage(page, `panel-${id}`, isOfWall ? [...widths, wallWidth] : widths);
     }
     await page.locator('nav a[href="#/releases"]').click();
     await page.getByLabel('Show r1').click();

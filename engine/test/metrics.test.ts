@@ -7,17 +7,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scrape } from './scrape.ts';
 import { Crowd, freePort, Stage, until } from './stage.ts';
 
 const rules = new URL('../../observability/', import.meta.url).pathname;
 const noPrometheus =
   spawnSync('promtool', ['--version']).error === undefined ? false : 'prometheus is not installed';
-
-async function scrape(stage: Stage, token?: string): Promise<{ status: number; text: string }> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const answer = await fetch(`http://127.0.0.1:${stage.controlPort}/metrics`, { headers });
-  return { status: answer.status, text: await answer.text() };
-}
 
 async function viewer(stage: Stage): Promise<string> {
   const { stdout } = await stage.must('token', 'create', 'prometheus', '--role', 'viewer', '--json');
@@ -29,7 +24,7 @@ test('what happened stands in the metrics, and nobody reads them without a token
   await stage.up();
   await stage.must('deploy', 'full');
   const token = await viewer(stage);
-  assert.equal((await scrape(stage)).status, 401);
+  assert.equal((await scrape(stage, 'none')).status, 401);
   {
     await using crowd = new Crowd(stage, 2, 10);
     await stage.change();
@@ -92,10 +87,10 @@ test('the alert rules do what they say', { skip: noPrometheus }, () => {
 });
 
 test('every metric that a rule or the dashboard names is one that is served', async () => {
-  const sources = ['metrics', 'gateway-metrics'].map((name) =>
+  const sources = ['metrics', 'gateway-metrics', 'voice-metrics'].map((name) =>
     readFileSync(new URL(`../src/controller/${name}.ts`, import.meta.url), 'utf8'),
   );
-  const quoted = /'((?:crossfade|http|voice|rollout|rollback|deploy|backup)_[a-z_]+)'/g;
+  const quoted = /'((?:crossfade|http|voice|rollout|rollback|deploy|backup|drain)_[a-z_]+)'/g;
   const served = new Set([...sources.join('').matchAll(quoted)].map((each) => each[1]!));
   const texts = ['alerts.yaml', 'dashboard.json'].map((name) => readFileSync(join(rules, name), 'utf8'));
   const named = texts

@@ -4,14 +4,21 @@
 // SCREENSHOTS names.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { OpenDashboard } from './open-dashboard.ts';
 import { checkPage, noBrowser } from './page-check.ts';
 import { until } from './stage.ts';
+import { scrape } from './scrape.ts';
 import { VoiceStage } from './voice-stage.ts';
 import { assertComplete, carried, ended, understood } from './voice-talk.ts';
 
+/** Where they are kept after a run of the tests. */
+const pictures = new URL('../../artefacts/migration', import.meta.url).pathname;
+
 test('the whole migration is steered and understood in the dashboard', { skip: noBrowser }, async (t) => {
+  process.env['SCREENSHOTS'] ??= pictures;
+  mkdirSync(process.env['SCREENSHOTS'], { recursive: true });
   await buildDashboard();
   await using voice = await VoiceStage.open();
   const { stage } = voice;
@@ -29,9 +36,9 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
   await shows('#rollout', /Why it is held:.*no evidence/);
   await checkPage(page, 'story-2-held');
 
-  await using _ = new Joining(voice.origin);
   await seen.act('Promote…', 'Promote', async () => page.getByLabel('all the way').check());
   await shows('#rollout', /r1 → r2 is baking/);
+  await using _ = new Joining(voice.origin);
   const late = await voice.talkers(4, 'late');
   await carried(late, 'direct', 'r2');
   await understood([...early, ...late]);
@@ -63,6 +70,14 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
 
   await carried([...early, ...late], 'modal', 'r1');
   assertComplete([...early, ...late], await ended([...early, ...late]));
+  const { text } = await until(async () => {
+    const seen = await scrape(stage);
+    return /^voice_failovers_total\{/m.test(seen.text) ? seen : undefined;
+  });
+  assert.match(text, /^voice_failovers_total\{from="direct",to="modal",phase="midstream"\} [1-9]/m);
+  assert.match(text, /^voice_provider_errors_total\{route="direct"\} [1-9]/m);
+  assert.match(text, /^voice_final_seconds_count\{route="direct"\} [1-9]/m);
+  assert.match(text, /^drain_seconds_count 1$/m);
   await page.goto(`${voice.origin}/status`);
   await until(async () => (/i1|incident/i.test((await page.textContent('main')) ?? '') ? true : undefined));
   await checkPage(page, 'story-7-status-page');

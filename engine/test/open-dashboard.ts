@@ -53,7 +53,10 @@ export class OpenDashboard {
     await page.keyboard.press('Enter');
     await fill?.();
     const button = page.locator('#confirm', { hasText: confirm });
-    await until(async () => ((await button.isEnabled()) ? true : undefined));
+    await until(async () => ((await button.isEnabled()) ? true : undefined)).catch(async (cause) => {
+      const said = await page.locator('#dialog').textContent();
+      throw new Error(`"${confirm}" cannot be pressed: ${said}`, { cause });
+    });
     await button.focus();
     await page.keyboard.press('Enter');
     await until(async () => ((await page.locator('#dialog').count()) === 0 ? true : undefined));

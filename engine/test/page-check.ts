@@ -11,15 +11,17 @@ export const noBrowser = existsSync(executablePath) ? false : 'chromium is not i
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 export const widths = [360, 1440] as const;
+/** A wall. */
+export const wallWidth = 3_840;
 export const schemes = ['light', 'dark'] as const;
 
 export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
-/** Throws what is wrong with the page as it is now, at every width and in both schemes. */
-export async function checkPage(page: Page, name: string): Promise<void> {
-  for (const width of widths) {
+/** Throws what is wrong with the page as it is now, at these widths and in both schemes. */
+export async function checkPage(page: Page, name: string, at: readonly number[] = widths): Promise<void> {
+  for (const width of at) {
     await page.setViewportSize({ width, height: 900 });
     for (const colorScheme of schemes) {
       await page.emulateMedia({ colorScheme });

@@ -1,5 +1,6 @@
 // The synthetic caller against the voice example and strict local vendors: what it says is heard, in the
 // middle of a handover too, what is wrong is found, and real speech is understood by PocketSphinx.
+import { scrape } from './scrape.ts';
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -76,6 +77,11 @@ test('a synthetic call is understood, also across a handover; what is wrong is f
   );
   assert.ok(result.firstTextMs! > 0 && result.firstTextMs! < 2_000, `${result.firstTextMs} ms`);
   assert.ok(result.finalMs! > 0 && result.finalMs! < 3_000, `${result.finalMs} ms`);
+
+  const { text: metrics } = await scrape(stage);
+  assert.match(metrics, /^voice_wer_ratio\{arm="candidate"\} 0$/m);
+  assert.match(metrics, /^voice_first_partial_seconds_count\{arm="candidate"\} 1$/m);
+  assert.match(metrics, /^voice_synthetic_calls_total\{arm="candidate",verdict="pass"\} 1$/m);
 
   const moved = await stage.cli('probe', '--handover');
   assert.equal(moved.code, 0, moved.stdout + moved.stderr);

@@ -12,5 +12,9 @@ export const probeReport = z.strictObject({
   release: z.string().regex(/^r[1-9][0-9]*$/),
   isPass: z.boolean(),
   text: z.string().max(500),
+  /** From the first sample to the first text, ms. */
+  firstTextMs: z.number().min(0).max(600_000).optional(),
+  /** 0 and up: more words may be wrong than were said. */
+  wordErrorRate: z.number().min(0).max(100).optional(),
 });
 export type ProbeReport = z.infer<typeof probeReport>;

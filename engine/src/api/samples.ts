@@ -52,7 +52,11 @@ export const environmentSample = z.object({
   ratings: z.object({ count: z.int(), satisfied: z.int(), stars: z.int(), wrongWords: z.int() }).optional(),
   /** At most 50 and `(others)` a line. */
   paths: z.array(pathSample).optional(),
-  sessions: z.object({ started: z.int(), failed: z.int(), ended: z.int(), active: z.int() }),
+  /** `lost`: of those that ended, the ones that said no goodbye. */
+  sessions: z.object({
+    ...{ started: z.int(), failed: z.int(), ended: z.int(), active: z.int() },
+    lost: z.int().default(0),
+  }),
   leases: z.object({ requests: z.int(), upgraded: z.int() }),
 });
 export type EnvironmentSample = z.infer<typeof environmentSample>;
@@ -75,11 +79,27 @@ export const sampleFrame = z.object({
   version: z.int(),
   service: z.string(),
   /**
-   * Voice sessions by speech route: live now, those that met their first failure since the last line, and the
-   * seconds of audio that clients say they captured on it since.
+   * Voice sessions by speech route, as clients say: live now; since the last line those that met their
+   * first failure, all failures, seconds of audio captured, and at most 200 times from words to their final
+   * text, ms.
    */
   routes: z
-    .array(z.object({ route: z.string(), active: z.int(), failed: z.int(), audioS: z.number().optional() }))
+    .array(
+      z.object({
+        ...{ route: z.string(), active: z.int(), failed: z.int() },
+        audioS: z.number().optional(),
+        errors: z.int().optional(),
+        finalsMs: z.array(z.number()).optional(),
+      }),
+    )
+    .optional(),
+  /** Sessions that left a route that failed: as they began, or in the middle. */
+  failovers: z
+    .array(
+      z.object({
+        ...{ from: z.string(), to: z.string(), phase: z.enum(['connect', 'midstream']), count: z.int() },
+      }),
+    )
     .optional(),
   /** At most 201 kinds of result. */
   flags: z.array(flagSample).optional(),

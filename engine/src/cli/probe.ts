@@ -2,6 +2,7 @@
 // release that the weights send people to, and tells the controller what it found: evidence of a guard of
 // its own. It is what `validate` runs as its speech suite; here also with a handover in mid-stream.
 import type { ControlClient } from '../api/client.ts';
+import type { ProbeReport } from '../api/probes.ts';
 import { durationMs } from '../config-schema.ts';
 import { CrossfadeError, errorText, type ExitCode } from '../errors.ts';
 import { probe as speakOnce, type ProbeRequest, type ProbeResult } from '../validate/speech-probe.ts';
@@ -71,7 +72,9 @@ async function once(about: About, request: ProbeRequest, release: string | undef
     const isGood = result.wordErrorRate <= errors && result.handover?.moved !== false;
     print(isJson ? JSON.stringify({ at: Date.now(), isGood, ...result }) : line(result, isGood));
     const rate = `word error rate ${(result.wordErrorRate * 100).toFixed(0)} %`;
-    await tell(about, result.release, isGood, [rate, ...result.troubles].join('; '));
+    const { firstTextMs, wordErrorRate } = result;
+    const measured = { wordErrorRate, ...(firstTextMs !== undefined && { firstTextMs }) };
+    await tell(about, result.release, isGood, [rate, ...result.troubles].join('; '), measured);
     return isGood ? 0 : 1;
   } catch (error) {
     const text = errorText(error);
@@ -85,10 +88,18 @@ async function once(about: About, request: ProbeRequest, release: string | undef
 }
 
 /** A controller that does not hear it is no failure of the call. */
-async function tell({ client }: About, release: string, isPass: boolean, text: string): Promise<void> {
-  await client?.reportProbe({ release, isPass, text: text.slice(0, 500) }).catch((error: unknown) => {
-    say(`the controller was not told: ${errorText(error)}`);
-  });
+async function tell(
+  { client }: About,
+  release: string,
+  isPass: boolean,
+  text: string,
+  measured: Partial<ProbeReport> = {},
+): Promise<void> {
+  await client
+    ?.reportProbe({ release, isPass, text: text.slice(0, 500), ...measured })
+    .catch((error: unknown) => {
+      say(`the controller was not told: ${errorText(error)}`);
+    });
 }
 
 function line(result: ProbeResult, isGood: boolean): string {

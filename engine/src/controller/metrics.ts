@@ -15,6 +15,7 @@ import { environmentNames, unfinished, type Rollout, type State } from '../rollo
 import { weightPercent } from '../rollout/table.ts';
 import { GatewayMetrics } from './gateway-metrics.ts';
 import type { Measured } from './series.ts';
+import { VoiceMetrics } from './voice-metrics.ts';
 
 /** OpenTelemetry's for HTTP durations, seconds. */
 const requestBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -51,19 +52,18 @@ export class Metrics {
     buckets: requestBuckets,
     registers: [this.#registry],
   });
-  readonly #sessions = this.#counter('voice_sessions_total', 'Voice sessions by what became of them', [
-    ...this.#arm,
-    'event',
-  ]);
-  readonly #active = this.#gauge('voice_sessions_active', 'Voice sessions on the channel', ['env']);
-  readonly #onRoute = this.#gauge('voice_route_sessions_active', 'Voice sessions by speech route', ['route']);
-  readonly #audio = this.#counter('voice_audio_seconds_total', 'Audio that clients say they captured', [
-    'route',
-  ]);
-  readonly #ratings = this.#counter('voice_ratings_total', 'Conversations that were rated', [
-    'env',
-    'verdict',
-  ]);
+  readonly #drainTimes = new Histogram({
+    name: 'drain_seconds',
+    help: 'Of a rollback, from the weights until everybody was gone',
+    buckets: rollbackBuckets,
+    registers: [this.#registry],
+  });
+  readonly #draining = this.#gauge(
+    'drain_remaining_sessions',
+    'Voice sessions in an environment that nobody new is sent to',
+    ['env'],
+  );
+  readonly voice = new VoiceMetrics(this.#registry);
   readonly #state = this.#gauge('rollout_state_info', 'The newest rollout; 1 for what it is now', [
     'kind',
     'phase',
@@ -148,23 +148,13 @@ export class Metrics {
       if (lacksKey > 0) this.#missingKeys.inc({ flag }, lacksKey);
     }
     for (const sample of frame.environments) {
-      const { environment: env, arm, requests, errors, latenciesMs, sessions, ratings } = sample;
+      const { environment: env, arm, requests, errors, latenciesMs } = sample;
       this.#requests.inc({ env, arm }, requests);
       for (const kind of errorKinds) this.#errors.inc({ env, arm, kind }, 0);
       for (const [kind, count] of Object.entries(errors)) this.#errors.inc({ env, arm, kind }, count);
       for (const ms of latenciesMs) this.#durations.observe({ env, arm }, ms / 1000);
-      for (const event of ['started', 'failed', 'ended'] as const)
-        this.#sessions.inc({ env, arm, event }, sessions[event]);
-      this.#active.set({ env }, sessions.active);
-      if (!ratings) continue;
-      this.#ratings.inc({ env, verdict: 'satisfied' }, ratings.satisfied);
-      this.#ratings.inc({ env, verdict: 'not' }, ratings.count - ratings.satisfied);
     }
-    this.#onRoute.reset();
-    for (const { route, active, audioS = 0 } of frame.routes ?? []) {
-      this.#onRoute.set({ route }, active);
-      this.#audio.inc({ route }, audioS);
-    }
+    this.voice.observe(frame);
   }
 
   /** After each event; a drill is no deployment and no rollback. */
@@ -225,7 +215,8 @@ export class Metrics {
       const { kind, phase, candidate } = rollout;
       this.#state.set({ kind, phase: phase.kind, release: candidate.release }, 1);
     }
-    this.#weight.set(weightPercent(state) / 100);
+    const weight = weightPercent(state);
+    this.#weight.set(weight / 100);
     this.#step.set(running && 'step' in running.phase ? running.phase.step : -1);
     this.#guards.reset();
     for (const { guard, state: said } of running?.guards.evidence ?? [])
@@ -236,6 +227,8 @@ export class Metrics {
     for (const env of environmentNames) {
       const { role, release = '', instances } = state.environments[env];
       this.#environments.set({ env, role, release }, 1);
+      const share = role === 'candidate' ? weight : role === 'stable' ? 100 - weight : 0;
+      this.#draining.set({ env }, share === 0 ? (gateway?.sessions[release] ?? 0) : 0);
       this.#ready.set({ env, role }, instances.filter((each) => each.state === 'ready').length);
     }
     if (backupAt !== undefined) this.#backupGauge().set(backupAt / 1000);
@@ -271,6 +264,8 @@ export class Metrics {
 
   #noteTimes({ rollback }: Rollout): void {
     const { marks } = rollback!;
+    const { weights, drained } = marks;
+    if (weights !== undefined && drained !== undefined) this.#drainTimes.observe((drained - weights) / 1000);
     for (const stage of ['weights', 'verified', 'sessions', 'drained'] as const) {
       const at = marks[stage];
       if (at !== undefined) this.#rollbackTimes.observe({ stage }, (at - marks.triggered) / 1000);

@@ -3,6 +3,7 @@ import type { ProbeKeys, ProbeReport } from '../api/probes.ts';
 import { CrossfadeError } from '../errors.ts';
 import { isOnCandidate } from '../rollout/split.ts';
 import { tableOf } from '../rollout/table.ts';
+import type { Metrics } from './metrics.ts';
 import type { VerbWorld } from './verbs.ts';
 
 /** At 1 % a key is found within this many tries but for one time in twenty thousand. */
@@ -30,12 +31,18 @@ export function probeKeysOf({ controller, host }: VerbWorld): ProbeKeys {
   return { keys: sides.flatMap(({ key, ...side }) => (key === undefined ? [] : [{ ...side, key }])) };
 }
 
-export function noteProbe({ controller }: VerbWorld, report: ProbeReport): { isEvidence: boolean } {
+export function noteProbe(
+  { controller, metrics }: VerbWorld & { readonly metrics: Metrics },
+  report: ProbeReport,
+): { isEvidence: boolean } {
   if (!controller.state.releases.some(({ id }) => id === report.release))
     throw new CrossfadeError(
       'unknown-release',
       `there is no release ${report.release}`,
       'see `crossfade releases`',
     );
+  const { environments } = controller.state;
+  const home = Object.values(environments).find(({ release }) => release === report.release);
+  metrics.voice.noteCall(report, home?.role ?? 'none');
   return { isEvidence: controller.watch.observeCall(report) };
 }

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import type { EnvironmentName, Leases } from '../api/route-table.ts';
 import type { EnvironmentSample, ErrorKind, FlagSample, PathSample, SampleFrame } from '../api/samples.ts';
+import { RouteMeter } from './voice/route-meter.ts';
 
 export const frameMs = 200;
 const backlogFrames = 5_000 / frameMs;
@@ -14,7 +15,7 @@ const pathLimit = 50;
 const otherPaths = '(others)';
 
 export type ArmName = EnvironmentSample['arm'];
-type SessionCount = 'started' | 'failed' | 'ended';
+type SessionCount = 'started' | 'failed' | 'ended' | 'lost';
 
 export type ArmIdentity = {
   readonly service: string;
@@ -39,7 +40,7 @@ export class ArmMeter {
   #keys = new Set<string>();
   #failedKeys = new Set<string>();
   #paths = new Map<string, PathSample>();
-  #sessions = { started: 0, failed: 0, ended: 0 };
+  #sessions = noSessions();
   #ratings = noRatings();
 
   /** `random`: uniform in [0, 1). */
@@ -149,13 +150,14 @@ export class ArmMeter {
     this.#keys = new Set();
     this.#failedKeys = new Set();
     this.#paths = new Map();
-    this.#sessions = { started: 0, failed: 0, ended: 0 };
+    this.#sessions = noSessions();
     this.#ratings = noRatings();
   }
 }
 
 /** Who gives four or five stars is satisfied. */
 const leastGoodStars = 4;
+const noSessions = () => ({ started: 0, failed: 0, ended: 0, lost: 0 });
 const noRatings = () => ({ count: 0, satisfied: 0, stars: 0, wrongWords: 0 });
 const nothing = { count: 0, errors: 0, sumMs: 0, maxMs: 0 };
 
@@ -171,14 +173,13 @@ export type Gauges = {
 export type FrameListener = (frame: SampleFrame) => void;
 
 export class Meter {
+  readonly routes = new RouteMeter();
   readonly #arms = new Map<string, ArmMeter>();
   #inTable: ReadonlySet<string> = new Set();
   readonly #unitSecret: string;
   readonly #random: () => number;
   readonly #listeners = new Set<FrameListener>();
   #backlog: SampleFrame[] = [];
-  #failedRoutes = new Map<string, number>();
-  #audioS = new Map<string, number>();
   #version = { epoch: 0, version: 0 };
   #gauges: Gauges = {
     leases: () => ({ requests: 0, upgraded: 0 }),
@@ -206,16 +207,6 @@ export class Meter {
     return made;
   }
 
-  /** A voice session met its first failure on this speech route. */
-  routeFailed(route: string): void {
-    this.#failedRoutes.set(route, (this.#failedRoutes.get(route) ?? 0) + 1);
-  }
-
-  /** A client says that it captured so much more audio on this speech route. */
-  captured(route: string, audioS: number): void {
-    this.#audioS.set(route, (this.#audioS.get(route) ?? 0) + audioS);
-  }
-
   /** A new table is in force. What was counted under the old one is cut off first (M1). */
   swap(next: { epoch: number; version: number }, arms: readonly ArmIdentity[], now: number): void {
     if (this.#version.epoch > 0) this.cut(now);
@@ -233,7 +224,7 @@ export class Meter {
       if (isQuiet && this.#listeners.size === 0) continue;
       const environments = arms.map((arm) => this.#take(arm));
       const flags = [...this.#gauges.takeFlags()];
-      const more = { routes: this.#takeRoutes(), ...(flags.length > 0 && { flags }) };
+      const more = { ...this.routes.take(this.#gauges.activeByRoute()), ...(flags.length > 0 && { flags }) };
       this.#publish({ at: now, ...this.#version, service, ...more, environments });
     }
   }
@@ -252,18 +243,6 @@ export class Meter {
     for (const [name, arm] of this.#arms) {
       if (arm.isEmpty && arm.held === 0 && !this.#inTable.has(name)) this.#arms.delete(name);
     }
-  }
-
-  #takeRoutes(): NonNullable<SampleFrame['routes']> {
-    const [active, failed, audio] = [this.#gauges.activeByRoute(), this.#failedRoutes, this.#audioS];
-    this.#failedRoutes = new Map();
-    this.#audioS = new Map();
-    const names = new Set([...Object.keys(active), ...failed.keys(), ...audio.keys()]);
-    return [...names].map((route) => {
-      const audioS = audio.get(route);
-      const counts = { active: active[route] ?? 0, failed: failed.get(route) ?? 0 };
-      return { route, ...counts, ...(audioS !== undefined && { audioS }) };
-    });
   }
 
   #take(arm: ArmMeter): EnvironmentSample {

@@ -24,6 +24,8 @@ const awayMs = 60_000;
 const pingMs = 20_000;
 /** Nothing came for two pings and a bit. */
 const silentMs = 50_000;
+/** Whose pin is younger has just begun, and was not resumed by another gateway. */
+const connectMs = 60_000;
 
 export type LiveSession = {
   readonly id: string;
@@ -49,7 +51,13 @@ export type ChannelEvents = {
   started(session: LiveSession): void;
   resumed(session: LiveSession): void;
   failed(session: LiveSession, route: string | undefined): void;
-  ended(session: LiveSession): void;
+  /** Any failure, the first one as well. */
+  errored(route: string | undefined): void;
+  /** By itself, where `from` is the route it had, or the first of its plan as it began. */
+  failedOver(from: string, to: string, phase: 'connect' | 'midstream'): void;
+  finals(session: LiveSession, latenciesMs: readonly number[]): void;
+  /** `isLost`: without a goodbye. */
+  ended(session: LiveSession, isLost: boolean): void;
   /** It captured so many more samples since its last telemetry. */
   captured(session: LiveSession, samples: number): void;
   handedOver(session: LiveSession, id: string, hasMoved: boolean): void;
@@ -101,7 +109,7 @@ export class SessionChannel {
     const nowMs = this.#host.clock.monotonic();
     for (const [socket, line] of this.#lines) this.#tickLine(socket, line, nowMs);
     for (const session of this.sessions.values()) {
-      if (!session.socket && nowMs - session.awaySinceMs > awayMs) this.#end(session);
+      if (!session.socket && nowMs - session.awaySinceMs > awayMs) this.#end(session, true);
     }
   }
 
@@ -176,7 +184,7 @@ export class SessionChannel {
     if (session.socket && session.socket !== socket)
       session.socket.close(4409, 'the session is connected elsewhere');
     session.socket = socket;
-    session.route = hello.route ?? session.route;
+    this.#onRoute(session, hello.route);
     if (claim.pinnedAtMs >= session.claim.pinnedAtMs) session.claim = claim;
     this.sessions.set(session.id, session);
     send(socket, { type: 'welcome', session: session.id });
@@ -195,7 +203,8 @@ export class SessionChannel {
       }
       case 'telemetry': {
         session.telemetry = message;
-        session.route = message.route ?? session.route;
+        this.#onRoute(session, message.route);
+        if (message.finalLatencyMs) this.#events.finals(session, message.finalLatencyMs);
         const fresh = (message.capturedSamples ?? 0) - session.capturedSamples;
         session.isHeard = fresh > 0;
         session.capturedSamples = message.capturedSamples ?? 0;
@@ -203,17 +212,19 @@ export class SessionChannel {
       }
       case 'handed-over':
         session.directives = session.directives.filter((each) => each.id !== message.id);
-        session.route = message.route ?? session.route;
+        if (message.moved) session.route = message.route ?? session.route;
         // Already on the route it was to have, it has gone to the release alone: that is what was asked.
+        else this.#onRoute(session, message.route);
         this.#events.handedOver(session, message.id, message.moved || message.error === undefined);
         return;
       case 'failure':
+        this.#events.errored(message.route ?? session.route);
         if (session.hasFailed) return;
         session.hasFailed = true;
         return this.#events.failed(session, message.route ?? session.route);
       case 'bye':
         socket.close(1000);
-        return this.#end(session);
+        return this.#end(session, false);
       case 'hello':
       case 'pong':
         return;
@@ -225,8 +236,19 @@ export class SessionChannel {
     return claim && claim.expiresAtMs >= this.#host.clock.now() ? claim : undefined;
   }
 
-  #end(session: LiveSession): void {
-    if (this.sessions.delete(session.id)) this.#events.ended(session);
+  /** Says where it is; without a directive to move it has failed over. */
+  #onRoute(session: LiveSession, route: string | undefined): void {
+    const { route: before, claim, directives } = session;
+    if (route === undefined || route === '' || route === before) return;
+    session.route = route;
+    const isNew = before === undefined && this.#host.clock.now() - claim.pinnedAtMs < connectMs;
+    const from = before ?? (isNew ? claim.routes[0] : undefined);
+    if (from !== undefined && from !== route && !directives.some(({ kind }) => kind === 'handover'))
+      this.#events.failedOver(from, route, isNew ? 'connect' : 'midstream');
+  }
+
+  #end(session: LiveSession, isLost: boolean): void {
+    if (this.sessions.delete(session.id)) this.#events.ended(session, isLost);
   }
 }
 

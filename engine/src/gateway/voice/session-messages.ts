@@ -16,6 +16,8 @@ export const upMessage = z.discriminatedUnion('type', [
     type: z.literal('telemetry'),
     route: text.optional(),
     capturedSamples: z.number().optional().catch(undefined),
+    /** From the last sample of some words to their final text, ms, since the last telemetry. */
+    finalLatencyMs: z.array(z.number().min(0).max(600_000)).max(1_000).optional().catch(undefined),
   }),
   z.object({
     type: z.literal('handed-over'),

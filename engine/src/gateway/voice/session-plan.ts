@@ -105,6 +105,12 @@ function inForce(world: PlanWorld, name: string, service: ServiceTable, key: str
   return { release, routes, mirror: mirror?.name, flags, flagsVersion, pinnedAtMs };
 }
 
+export function hasRoute(table: RouteTable | undefined, name: string): boolean {
+  return Object.values(table?.services ?? {}).some(({ stable, candidate, standby }) =>
+    [stable, candidate, standby].some((arm) => arm?.routes.some((each) => each.name === name)),
+  );
+}
+
 export function armWithRelease(service: ServiceTable, release: string): Arm | undefined {
   return [service.stable, service.candidate, service.standby].find((arm) => arm?.release === release);
 }

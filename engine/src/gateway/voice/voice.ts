@@ -23,7 +23,7 @@ import { Pins } from './pins.ts';
 import { ratingRequest, Ratings } from './ratings.ts';
 import { Relay } from './relay.ts';
 import { SessionChannel, type LiveSession } from './session-channel.ts';
-import { armWithRelease, planRequest, planSession } from './session-plan.ts';
+import { armWithRelease, hasRoute, planRequest, planSession } from './session-plan.ts';
 
 const planBodyBytes = 64 * 1024;
 const listedSessions = 1_000;
@@ -54,7 +54,7 @@ export class Voice implements OwnPaths {
 
   constructor(parts: VoiceParts) {
     this.#parts = parts;
-    const { host, key } = parts;
+    const { host, key, meter } = parts;
     this.#secrets = { channel: deriveSecret(key, 'channel'), relay: deriveSecret(key, 'relay') };
     this.#credential = Buffer.from(`Basic ${Buffer.from(`plan:${planCredential(key)}`).toString('base64')}`);
     this.#pins = new Pins(host.files, `${parts.stateFolder}/gateway-pins.json`, parts.sessionMaxAgeMs);
@@ -63,15 +63,20 @@ export class Voice implements OwnPaths {
       resumed: (session) => this.#catchUp(session),
       failed: (session, route) => {
         this.#meterOf(session)?.session('failed');
-        if (route !== undefined && this.#isRoute(route)) parts.meter.routeFailed(route);
+        this.#on(route, (name) => meter.routes.failed(name));
       },
-      ended: (session) => {
+      errored: (route) => this.#on(route, (name) => meter.routes.errored(name)),
+      failedOver: (from, to, phase) =>
+        this.#on(from, () => this.#on(to, () => meter.routes.failedOver(from, to, phase))),
+      finals: ({ route }, latenciesMs) => this.#on(route, (name) => meter.routes.finals(name, latenciesMs)),
+      ended: (session, isLost) => {
         this.#meterOf(session)?.session('ended');
+        if (isLost) this.#meterOf(session)?.session('lost');
         this.#handovers.forget(session.id);
       },
       captured: ({ route }, samples) => {
-        if (route !== undefined && samples > 0 && this.#isRoute(route))
-          parts.meter.captured(route, Math.min(samples / rateHz, longestGapS));
+        const audioS = Math.min(samples / rateHz, longestGapS);
+        if (samples > 0) this.#on(route, (name) => meter.routes.captured(name, audioS));
       },
       handedOver: (session, id, hasMoved) => this.#handovers.answered(id, session.id, hasMoved),
     });
@@ -260,17 +265,13 @@ export class Voice implements OwnPaths {
     this.#channel.direct(session, { id, kind: 'handover', reason, silenceWaitMs });
   }
 
+  /** Clients name routes; only those of the table are counted. */
   #known(route: string | undefined): string | undefined {
-    return route !== undefined && this.#isRoute(route) ? route : undefined;
+    return route !== undefined && hasRoute(this.#parts.table(), route) ? route : undefined;
   }
 
-  /** Clients name routes; only those of the table are counted. */
-  #isRoute(name: string): boolean {
-    return Object.values(this.#parts.table()?.services ?? {}).some((table) =>
-      [table.stable, table.candidate, table.standby].some((arm) =>
-        arm?.routes.some((each) => each.name === name),
-      ),
-    );
+  #on(route: string | undefined, count: (route: string) => void): void {
+    if (this.#known(route) !== undefined) count(route!);
   }
 
   #meterOf(session: Pick<LiveSession, 'claim'>): ArmMeter | undefined {
