@@ -1,7 +1,7 @@
 // Single keys: a digit opens a panel, `?` says so. They can be turned off (WCAG 2.1.4), and never act while
 // something is written or a dialog is open.
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Panel } from './panel.ts';
 
 const key = 'crossfade-shortcuts';
@@ -9,7 +9,8 @@ export const shortcutsOn = signal(localStorage.getItem(key) !== 'off');
 
 export function Shortcuts({ panels }: { panels: readonly Panel[] }) {
   const sheet = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // With the page, not after it: what is pressed at once is meant as well.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       const isWriting = (event.target as Element).closest('input, textarea, select, dialog') !== null;
       if (isWriting || event.ctrlKey || event.metaKey || event.altKey) return;

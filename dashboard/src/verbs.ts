@@ -6,7 +6,8 @@ import { reasonField, type Act, type Choice } from './act.tsx';
 import { ask } from './talk.ts';
 import { isUnfinished, phaseKind } from './words.ts';
 
-export type RolloutVerb = 'promote' | 'pause' | 'resume' | 'abort' | 'approve' | 'rollback';
+export type RolloutVerb =
+  'promote' | 'pause' | 'resume' | 'approve' | 'retry' | 'route' | 'abort' | 'rollback';
 
 /** Which of them have a meaning now. */
 export function possibleVerbs({ rollout, environments }: StatusView): readonly RolloutVerb[] {
@@ -17,6 +18,8 @@ export function possibleVerbs({ rollout, environments }: StatusView): readonly R
   if (phase === 'paused') verbs.push('resume');
   const step = rollout?.step === undefined ? undefined : rollout.steps[rollout.step];
   if (step?.approval !== undefined && isUnfinished(rollout?.phase)) verbs.push('approve');
+  if (phase === 'stuck') verbs.push('retry');
+  if (environments.some(({ routes }) => routes.length > 1)) verbs.push('route');
   if (isUnfinished(rollout?.phase)) verbs.push('abort');
   if (environments.some(({ release }) => release !== undefined)) verbs.push('rollback');
   return verbs;
@@ -27,6 +30,8 @@ export const verbTexts: Readonly<Record<RolloutVerb, string>> = {
   pause: 'Pause',
   resume: 'Resume',
   approve: 'Approve',
+  retry: 'Retry',
+  route: 'Use route',
   abort: 'Abort',
   rollback: 'Roll back',
 };
@@ -41,6 +46,18 @@ export function verbAct(verb: RolloutVerb, status: StatusView): Act {
   if (verb === 'promote') {
     const full = { name: 'full', label: 'all the way to 100 %, at once', kind: 'check' } as const;
     return { ...common, title: `Promote ${release}?`, fields: [full] };
+  }
+  if (verb === 'route') {
+    const names = [...new Set(environments.flatMap(({ routes }) => routes))];
+    const choices = names.map((value) => ({ value, text: value }));
+    const route = {
+      name: 'route',
+      label: 'Put first, live',
+      kind: 'choice',
+      first: names[0]!,
+      choices,
+    } as const;
+    return { ...common, title: `Use another speech route for ${release}?`, fields: [route], body: {} };
   }
   if (verb === 'rollback')
     return {

@@ -2,7 +2,7 @@
 // waits for a person.
 import type { AlertView } from '../../../engine/src/api/alerts.ts';
 import type { IncidentsView } from '../../../engine/src/api/incidents.ts';
-import { ActButton, reasonField } from '../act.tsx';
+import { ActButton, reasonField, type Act } from '../act.tsx';
 import { Environments, Split } from '../environments.tsx';
 import { now, status, useRead } from '../live.ts';
 import { Sheet, Why } from '../parts.tsx';
@@ -20,7 +20,10 @@ function Now() {
         {sentence}
       </p>
       <Split environments={environments} />
-      <BigButton />
+      <div class="verbs">
+        <BigButton />
+        <ActButton act={freezeAct} text="Freeze…" />
+      </div>
       {overrides.map(({ id, kind, environment, reason }) => (
         <Why key={id} isBad>
           <b>Override in force ({kind}): </b>all traffic to {environment}. {reason}
@@ -28,7 +31,10 @@ function Now() {
       ))}
       {freezes.map(({ id, reason, actor, until }) => (
         <Why key={id}>
-          <b>Frozen until {moment(until, now.value)}</b> by {actor}: {reason}
+          <p>
+            <b>Frozen until {moment(until, now.value)}</b> by {actor}: {reason}
+          </p>
+          <ActButton act={unfreezeAct(id)} text="Unfreeze…" label={`Unfreeze… ${id}`} />
         </Why>
       ))}
       {lock && (
@@ -50,6 +56,36 @@ function Now() {
       <Incidents />
     </div>
   );
+}
+
+const hourMs = 3_600_000;
+
+const freezeAct: Act = {
+  title: 'Freeze releases?',
+  confirm: 'Freeze',
+  path: '/v1/freeze',
+  needs: 'freeze',
+  fields: [
+    {
+      name: 'forMs',
+      label: 'For',
+      kind: 'choice',
+      first: String(hourMs),
+      choices: [1, 4, 24, 72].map((hours) => ({ value: String(hours * hourMs), text: `${hours} h` })),
+    },
+    { ...reasonField, isNeeded: true, placeholder: 'nothing goes forward; going back stays allowed' },
+  ],
+  bodyOf: ({ forMs, reason }) => ({ forMs: Number(forMs), reason: String(reason).trim() }),
+};
+
+function unfreezeAct(id: string): Act {
+  return {
+    title: `End the freeze ${id}?`,
+    confirm: 'Unfreeze',
+    path: '/v1/unfreeze',
+    needs: 'unfreeze',
+    body: { id },
+  };
 }
 
 /** Out of a rollout that is under way; else back to what was there before. */

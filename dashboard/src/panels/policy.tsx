@@ -1,7 +1,8 @@
 // The decision matrix in force: which symptom, how grave, what happens at once, and what happens when nobody
 // has acknowledged it in time; and the alerts that it raised.
 import type { PolicyView } from '../../../engine/src/api/alerts.ts';
-import { now, useRead } from '../live.ts';
+import { ActButton, reasonField, type Act } from '../act.tsx';
+import { now, status, useRead } from '../live.ts';
 import { Loaded, Sheet, Table } from '../parts.tsx';
 import type { Panel } from '../panel.ts';
 import { length, moment, percent } from '../words.ts';
@@ -45,6 +46,7 @@ function Policy() {
             />
           </Sheet>
           <Alerts alerts={alerts} />
+          <Healing />
         </div>
       )}
     </Loaded>
@@ -78,6 +80,40 @@ function Alerts({ alerts }: { alerts: PolicyView['alerts'] }) {
             name: 'Ended',
             cell: ({ endedAt }) => (endedAt === undefined ? 'not yet' : moment(endedAt, at)),
           },
+        ]}
+      />
+    </Sheet>
+  );
+}
+
+/** What Crossfade does by itself for instances, weights and routes. */
+function Healing() {
+  const { isOff = false, acts = [] } = status.value?.healing ?? {};
+  const at = now.value;
+  const turn: Act = {
+    title: isOff ? 'Turn healing on?' : 'Turn healing off?',
+    confirm: isOff ? 'Turn on' : 'Turn off',
+    path: '/v1/healing',
+    needs: 'healing',
+    body: { isOn: isOff },
+    fields: [reasonField],
+  };
+  return (
+    <Sheet title="Healing">
+      <p>
+        {isOff
+          ? 'Off: instances that die are not replaced, weights and routes are left as they are. '
+          : 'On: instances that die are replaced, slow releases get less weight, failing routes come last. '}
+        <ActButton act={turn} text={isOff ? 'Turn on…' : 'Turn off…'} />
+      </p>
+      <Table
+        caption="What it did, newest first"
+        rows={[...acts].reverse()}
+        keyOf={(each) => `${each.at} ${each.text}`}
+        empty="It has done nothing yet."
+        columns={[
+          { name: 'When', cell: (each) => moment(each.at, at) },
+          { name: 'What', isText: true, cell: ({ text }) => text },
         ]}
       />
     </Sheet>
