@@ -67,6 +67,9 @@ const paths = [
     '/v1/tokens/revoke',
   ],
   ...['/v1/audit', '/v1/audit?since=NaN&after=-3', '/v1/audit?after=0.5', '/v1/audit/verify', '/v1/codes'],
+  ...['/v1/me', '/v1/series', '/v1/series?name=x', '/v1/prometheus?query=', '/v1/prometheus?minutes=-1'],
+  ...['/v1/boards', '/v1/boards/save', '/v1/boards/remove', '/v1/backups', '/v1/validations'],
+  ...['/assets/index.js', '/assets/..%2findex.html', '/assets/%00.js', '/assets/'],
   ...['/v1/pause', '/v1/resume', '/v1/promote', '/v1/abort', '/v1/retry', '/v1/rollback', '/v1/route'],
   ...[
     '/v1/deploy',
@@ -108,6 +111,7 @@ const verbBodies: readonly string[] = [
     '{"route":"modal"}',
   ],
   ...['{"way":"full","dryRun":true,"release":"r9"}', '{"way":"canary","percent":10,"release":"r77"}'],
+  ...['{"name":"fuzz","charts":[]}', '{"target":"x","findings":[]}', '{"id":"b00000000"}'],
   ...['{"name":"fuzz","role":"viewer","lifeMs":1000}', '{"id":"00000000"}', '{"code":"0000"}'],
 ];
 

@@ -47,7 +47,11 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
   await checkPage(page, 'story-3-promoted');
 
   await voice.speechmatics.kill();
+  const killedAt = performance.now();
   await shows('#rollout', /Rollback stopwatch/);
+  t.diagnostic(
+    `from the vendor's death to the rollback on the page: ${Math.round(performance.now() - killedAt)} ms`,
+  );
   await shows('#rollout', /guard by .*(vendor|requests failed)/);
   await stage.when(({ rollout }) => rollout?.phase === 'rolled-back', 60_000);
   await shows('#rollout', /is rolled back/);

@@ -144,6 +144,18 @@ test('what nobody takes in four days is given up, shown, and can be sent again',
   assert.equal((await rig.outbox.log.lines(1, 'ops'))[0]!.state, 'sent');
 });
 
+test('G5: the newest threads are remembered, and that a channel wants no more is never forgotten', async (t) => {
+  const { outbox, now } = new Rig(t);
+  const memory = outbox.memory('ops');
+  await outbox.disable('ops', 'it answered 410');
+  for (let thread = 0; thread <= 500; thread++) await memory.write(`thread ${thread}`, 'x');
+  await outbox.remind(now);
+  assert.equal(await memory.read('thread 0'), undefined);
+  assert.equal(await memory.read('thread 1'), 'x');
+  assert.equal(await memory.read('thread 500'), 'x');
+  assert.equal(await outbox.disabledBecause('ops'), 'it answered 410');
+});
+
 test('a wait that the receiver asks for holds its whole channel, and no other', async (t) => {
   const rig = new Rig(t);
   const first = rig.now;

@@ -12,6 +12,9 @@ import { cancels, isCondition, type Plan, type Reason } from './routing.ts';
 const waitingLimit = 10_000;
 const recentNotices = 300;
 const keepMs = 30 * 86_400_000;
+/** Threads that are remembered, the newest of all channels; SQLite counts its rows by `rowid`. */
+const keptThreads = 500;
+const rowid = sql<number>`rowid`;
 /** Shorter is no reminder, but a flood. */
 const shortestRepeatMs = 60_000;
 const disabledKey = 'disabled';
@@ -244,6 +247,13 @@ export class Outbox {
     await old.where('state', '!=', 'waiting').execute();
     const used = this.#db.selectFrom('deliveries').select('notice');
     await this.#db.deleteFrom('notices').where('at', '<', before).where('id', 'not in', used).execute();
+    const newest = this.#db
+      .selectFrom('channelMemory')
+      .select(rowid.as('rowid'))
+      .orderBy(rowid, 'desc')
+      .limit(keptThreads);
+    const threads = this.#db.deleteFrom('channelMemory').where('key', '!=', disabledKey);
+    await threads.where(rowid, 'not in', newest).execute();
   }
 }
 
