@@ -15,14 +15,28 @@ const leastS = 60;
 const strokes = ['--blue', '--green', '--warn', '--bad', '--quiet'];
 const dashes = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 5]];
 
+const namedSeries = 8;
+
+const strokeOf = (index: number): string => strokes[index % strokes.length]!;
+/** Another dash for the same hue the next time round. */
+const dashOf = (index: number): readonly number[] =>
+  dashes[(index + Math.floor(index / strokes.length)) % dashes.length]!;
+
 export type Shown = { readonly label: string; readonly values: readonly (number | null)[] };
 
-/** `values` of counters as a rate a second; a counter that fell began anew. */
+/**
+ * `values` of counters as a rate a second; a counter that fell began anew. Of many series one that is
+ * nothing but zero stands for all of them.
+ */
 export function shownOf({ times, series }: SeriesView, isRate: boolean): readonly Shown[] {
-  return series.map(({ name, labels, values }) => {
-    const about = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return { label: about.join(', ') || name, values: isRate ? ratesOf(times, values) : values };
+  const all = series.map(({ name, labels, values }) => {
+    const label = Object.values(labels).join(' ') || name;
+    return { label, values: isRate ? ratesOf(times, values) : values };
   });
+  const telling = all.filter(({ values }) => values.some((value) => value !== null && value !== 0));
+  return all.length > namedSeries
+    ? [...telling, ...all.filter((each) => !telling.includes(each)).slice(0, 1)]
+    : all;
 }
 
 function ratesOf(times: readonly number[], values: readonly (number | null)[]): (number | null)[] {
@@ -67,7 +81,7 @@ export function Chart({ title, times, shown }: ChartProps) {
     <figure class="chart">
       <figcaption>
         <b>{title}</b>
-        <span class="small quiet"> {summary(shown)}</span>
+        <Legend shown={shown} />
       </figcaption>
       <div ref={place} role="img" aria-label={`${title}: ${summary(shown)}`} />
       <Numbers title={title} times={times} shown={shown} />
@@ -77,14 +91,37 @@ export function Chart({ title, times, shown }: ChartProps) {
 
 function summary(shown: readonly Shown[]): string {
   if (shown.length === 0) return 'Nothing was measured yet.';
-  const parts = shown.slice(0, 4).map(({ label, values }) => {
-    const known = values.filter((value) => value !== null);
-    const last = known.at(-1);
-    if (last === undefined) return `${label}: unknown`;
-    return `${label}: ${number(last)} now, ${number(least(known))} to ${number(most(known))}`;
-  });
-  const more = shown.length > 4 ? `; and ${shown.length - 4} more` : '';
-  return `${parts.join('; ')}${more}.`;
+  const more = shown.length > namedSeries ? `; and ${shown.length - namedSeries} more` : '';
+  return `${shown.slice(0, namedSeries).map(said).join('; ')}${more}.`;
+}
+
+function said({ label, values }: Shown): string {
+  const known = values.filter((value) => value !== null);
+  const last = known.at(-1);
+  if (last === undefined) return `${label}: unknown`;
+  return `${label}: ${number(last)} now, ${number(least(known))} to ${number(most(known))}`;
+}
+
+/** Which line is which, and what it says. */
+function Legend({ shown }: { shown: readonly Shown[] }) {
+  return (
+    <ul class="legend small">
+      {shown.slice(0, namedSeries).map((each, index) => (
+        <li key={each.label}>
+          <svg width="32" height="10" aria-hidden="true">
+            <line
+              {...{ x1: 0, y1: 5, x2: 32, y2: 5, 'stroke-width': 3 }}
+              style={{ stroke: `var(${strokeOf(index)})` }}
+              stroke-dasharray={dashOf(index).join(' ')}
+            />
+          </svg>
+          {said(each)}
+        </li>
+      ))}
+      {shown.length === 0 && <li>Nothing was measured yet.</li>}
+      {shown.length > namedSeries && <li>and {shown.length - namedSeries} more</li>}
+    </ul>
+  );
 }
 
 const least = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b));
@@ -134,13 +171,16 @@ function optionsOf(div: HTMLElement, shown: readonly Shown[]): uPlot.Options {
       x: { range: (_, low, high) => [Math.min(low, high - leastS), high] },
       y: { range: (_, low, high) => [Math.min(0, low), high <= 0 ? 1 : high * 1.1] },
     },
-    axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map(number) }],
+    axes: [
+      { ...axis, space: 90, values: (_, ticks) => ticks.map((each) => clockTime(each * 1000)) },
+      { ...axis, size: 60, values: (_, ticks) => ticks.map(number) },
+    ],
     series: [
       {},
       ...shown.map(({ label }, index) => ({
         ...{ label, width: 2, spanGaps: false, points: { show: false } },
-        stroke: color(strokes[index % strokes.length]!),
-        dash: dashes[index % dashes.length]!,
+        stroke: color(strokeOf(index)),
+        dash: [...dashOf(index)],
       })),
     ],
   };

@@ -8,7 +8,7 @@ import { mkdirSync } from 'node:fs';
 import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { OpenDashboard } from './open-dashboard.ts';
 import { checkPage, noBrowser } from './page-check.ts';
-import { until } from './stage.ts';
+import { until, type Stage } from './stage.ts';
 import { scrape } from './scrape.ts';
 import { VoiceStage } from './voice-stage.ts';
 import { assertComplete, carried, ended, understood } from './voice-talk.ts';
@@ -74,6 +74,15 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
 
   await carried([...early, ...late], 'modal', 'r1');
   assertComplete([...early, ...late], await ended([...early, ...late]));
+  await assertMeasured(stage);
+  await page.goto(`${voice.origin}/status`);
+  await until(async () => (/i1|incident/i.test((await page.textContent('main')) ?? '') ? true : undefined));
+  await checkPage(page, 'story-7-status-page');
+  assert.deepEqual(seen.troubles, []);
+});
+
+/** What the sessions met stands in the metrics. */
+async function assertMeasured(stage: Stage): Promise<void> {
   const { text } = await until(async () => {
     const seen = await scrape(stage);
     return /^voice_failovers_total\{/m.test(seen.text) ? seen : undefined;
@@ -82,11 +91,7 @@ test('the whole migration is steered and understood in the dashboard', { skip: n
   assert.match(text, /^voice_provider_errors_total\{route="direct"\} [1-9]/m);
   assert.match(text, /^voice_final_seconds_count\{route="direct"\} [1-9]/m);
   assert.match(text, /^drain_seconds_count 1$/m);
-  await page.goto(`${voice.origin}/status`);
-  await until(async () => (/i1|incident/i.test((await page.textContent('main')) ?? '') ? true : undefined));
-  await checkPage(page, 'story-7-status-page');
-  assert.deepEqual(seen.troubles, []);
-});
+}
 
 /** People who open the app one after the other and ask for a token of the vendor. */
 class Joining {

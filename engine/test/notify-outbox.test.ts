@@ -144,7 +144,7 @@ test('what nobody takes in four days is given up, shown, and can be sent again',
   assert.equal((await rig.outbox.log.lines(1, 'ops'))[0]!.state, 'sent');
 });
 
-test('G5: the newest threads are remembered, and that a channel wants no more is never forgotten', async (t) => {
+test('G5: the newest threads are remembered, and always that a channel wants no more', async (t) => {
   const { outbox, now } = new Rig(t);
   const memory = outbox.memory('ops');
   await outbox.disable('ops', 'it answered 410');

@@ -1,6 +1,6 @@
 // The rollout: its steps, why it does what it does, each guard with what it was judged on, the sessions of
 // both sides, and the events as they happen.
-import type { GuardView, RolloutView } from '../../../engine/src/api/control.ts';
+import type { EventLine, GuardView, RolloutView } from '../../../engine/src/api/control.ts';
 import { ActButton } from '../act.tsx';
 import { Environments } from '../environments.tsx';
 import { feed, now, status } from '../live.ts';
@@ -262,7 +262,7 @@ function Sessions() {
 }
 
 function Feed() {
-  const lines = feed.value.filter(({ kind }) => !quietKinds.includes(kind));
+  const lines = told(feed.value);
   return (
     <Sheet title="Events">
       <ol id="feed" tabIndex={0} aria-label="Events, newest first">
@@ -277,6 +277,19 @@ function Feed() {
         ))}
       </ol>
     </Sheet>
+  );
+}
+
+/** A verdict that goes on is told once, with the numbers that it began with. */
+function told(lines: readonly EventLine[]): readonly EventLine[] {
+  const verdictOf = ({ text }: EventLine): string => text.split(':')[0]!;
+  const judged = lines.filter(({ kind }) => kind === 'guards-judged');
+  const isSame = (line: EventLine): boolean => {
+    const older = judged[judged.indexOf(line) + 1];
+    return older !== undefined && verdictOf(older) === verdictOf(line);
+  };
+  return lines.filter(
+    (line) => !quietKinds.includes(line.kind) && !(line.kind === 'guards-judged' && isSame(line)),
   );
 }
 
