@@ -1,5 +1,5 @@
 // What `npm start` promises, checked on a fresh clone by CI: a serving gateway in time, r1 live, r2 known,
-// four live sessions, answers without failures, and after Ctrl-C no process left. Prints what it measured
+// four live sessions, answers without failures, the dashboard, and after Ctrl-C no process left. Prints what it measured
 // as one JSON line.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,6 +32,9 @@ async function check(): Promise<Record<string, number>> {
       (await client.status()).environments.some((each) => each.sessions === 4),
     );
     const sessionsMs = since();
+    await until('dashboard', async () =>
+      (await (await fetch('http://127.0.0.1:4600/')).text()).includes('/assets/'),
+    );
     const { environments } = await client.status();
     const appPorts = environments.flatMap((each) =>
       each.instances.map((one) => Number(new URL(one.url).port)),
