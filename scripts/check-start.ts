@@ -1,6 +1,6 @@
 // What `npm start` promises, checked on a fresh clone by CI: a serving gateway in time, r1 live, r2 known,
-// four live sessions, answers without failures, the dashboard, and after Ctrl-C no process left. Prints what it measured
-// as one JSON line.
+// four live sessions, answers without failures, the dashboard, and after Ctrl-C no process left. Prints
+// what it measured as one JSON line.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
