@@ -89,6 +89,12 @@ export class Caller {
     this.#isTold = true;
   }
 
+  /** Whatever became of it, nothing of it stays open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await this.session.stop();
+  }
+
   /** Ends the session and compares (K1). */
   async report(): Promise<CallerReport> {
     return compare(this.spoken, await this.session.stop());
