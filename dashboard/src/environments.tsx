@@ -1,6 +1,7 @@
 // Who gets the traffic: the split as one bar, and a card for each environment with its instances, sessions by
 // route, and what is still connected.
 import type { StatusView } from '../../engine/src/api/control.ts';
+import { Facts } from './parts.tsx';
 import { phaseText } from './words.ts';
 
 type Environment = StatusView['environments'][number];
@@ -67,14 +68,7 @@ function EnvironmentCard({ of }: { of: Environment }) {
       <div class="bar" role="presentation">
         <div style={{ width: `${weightPercent}%` }} />
       </div>
-      <dl>
-        {facts.map(([name, value]) => (
-          <div key={name} class="fact">
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
     </article>
   );
 }

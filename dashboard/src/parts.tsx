@@ -98,3 +98,19 @@ export function Facts({ facts }: { facts: readonly (readonly [string, ComponentC
     </dl>
   );
 }
+
+type Criterion = { readonly name: string; readonly verdict: string; readonly text: string };
+
+/** What a rollback must have reached, each with its verdict. */
+export function Criteria({ criteria }: { criteria: readonly Criterion[] }) {
+  if (criteria.length === 0) return null;
+  return (
+    <ul class="plain">
+      {criteria.map(({ name, verdict, text }) => (
+        <li key={name}>
+          <State state={verdict} text={name} />: {text}
+        </li>
+      ))}
+    </ul>
+  );
+}

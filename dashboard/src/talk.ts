@@ -11,16 +11,7 @@ export const session = signal<string | undefined>(sessionStorage.getItem(session
 /** Why there is no session. */
 export const closedText = signal('This page needs a session.');
 
-export class Refusal extends Error {
-  readonly httpStatus: number;
-  readonly code: string | undefined;
-
-  constructor(error: { message: string; hint?: string; code?: string }, httpStatus: number) {
-    super(error.hint === undefined ? error.message : `${error.message}. ${error.hint}`);
-    this.httpStatus = httpStatus;
-    this.code = error.code;
-  }
-}
+type Problem = { readonly message: string; readonly hint?: string };
 
 export function openSession(bearer: string): void {
   sessionStorage.setItem(sessionKey, bearer);
@@ -33,7 +24,7 @@ export function closeSession(why: string): void {
   session.value = undefined;
 }
 
-/** GET without a body, POST with one; throws a Refusal, or an error when nobody answers in ten seconds. */
+/** GET without a body, POST with one; throws what the controller says, or that nobody answered in time. */
 export async function ask<T>(path: string, body?: object): Promise<T> {
   return (await (await send(path, { body, signal: AbortSignal.timeout(answerMs) })).json()) as T;
 }
@@ -54,16 +45,11 @@ async function send(path: string, { body, signal: until, accept }: Sent): Promis
     cache: 'no-store',
   });
   if (response.ok) return response;
-  const { error } = (await response.json().catch(() => ({}))) as {
-    error?: { message: string; hint?: string; code?: string };
-  };
-  const refusal = new Refusal(
-    error ?? { message: `the controller answered ${response.status}` },
-    response.status,
-  );
+  const { error } = (await response.json().catch(() => ({}))) as { error?: Problem };
+  const { message, hint } = error ?? { message: `the controller answered ${response.status}` };
   if (response.status === 401 && path.startsWith('/v1/') && session.value === bearer)
     closeSession('The session of this page has ended.');
-  throw refusal;
+  throw new Error(hint === undefined ? message : `${message}. ${hint}`);
 }
 
 export type Heard = {

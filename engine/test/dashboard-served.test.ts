@@ -45,6 +45,18 @@ test('the dashboard is served whole, allows nothing of others, and says who one 
   const rest = await heard(stage, token, { 'last-event-id': from }, (text) => /^:$/m.test(text));
   assert.equal(/^id: (\d+)$/m.exec(rest)?.[1], String(ids[3]));
   assert.match(rest, /^:$/m, 'a beat');
+
+  const begun = Promise.withResolvers<void>();
+  const open = heard(stage, token, { 'last-event-id': String(position) }, (text) => {
+    if (/^:$/m.test(text)) begun.resolve();
+    return false;
+  });
+  await Promise.race([begun.promise, open]);
+  const { tokens } = JSON.parse((await stage.must('token', 'list', '--json')).stdout) as {
+    tokens: { id: string }[];
+  };
+  await stage.must('token', 'revoke', tokens[0]!.id);
+  assert.doesNotMatch(await open, /^id:/m, 'it ends without an event that would end it');
 });
 
 /** The stream until what is wanted stands in it. */

@@ -2,7 +2,6 @@
 // panel is clean at every width and in both schemes; and what was looked at is what is meant.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { OpenDashboard } from './open-dashboard.ts';
 import { checkPage, noBrowser, wallWidth, widths } from './page-check.ts';
 import { Crowd, defaultConfig, Stage, until } from './stage.ts';
@@ -15,7 +14,6 @@ policy:
 `;
 
 test('an alert is taken and a flag killed in the page, by keyboard', { skip: noBrowser }, async () => {
-  await buildDashboard();
   await using stage = await Stage.make(config);
   await stage.up();
   await stage.must('deploy', 'full');
@@ -59,7 +57,6 @@ test(
   'every panel is clean at every width, shows what there is, and offers what one may',
   { skip: noBrowser },
   async () => {
-    await buildDashboard();
     await using stage = await Stage.make(config);
     await stage.up();
     await stage.must('deploy', 'full');
@@ -115,7 +112,6 @@ test(
   'a board is made of charts, kept, and drawn; a viewer looks and changes nothing',
   { skip: noBrowser },
   async () => {
-    await buildDashboard();
     await using stage = await Stage.make(config);
     await stage.up();
     await using seen = await OpenDashboard.open(stage);
@@ -156,7 +152,6 @@ test(
   'a page that has lost its controller says so, and follows on where it stopped',
   { skip: noBrowser },
   async () => {
-    await buildDashboard();
     await using stage = await Stage.make(config);
     await stage.up();
     await stage.must('deploy', 'full');

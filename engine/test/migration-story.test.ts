@@ -5,7 +5,6 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { OpenDashboard } from './open-dashboard.ts';
 import { checkPage, noBrowser } from './page-check.ts';
 import { until, type Stage } from './stage.ts';
@@ -19,7 +18,6 @@ const pictures = new URL('../../artefacts/migration', import.meta.url).pathname;
 test('the whole migration is steered and understood in the dashboard', { skip: noBrowser }, async (t) => {
   process.env['SCREENSHOTS'] ??= pictures;
   mkdirSync(process.env['SCREENSHOTS'], { recursive: true });
-  await buildDashboard();
   await using voice = await VoiceStage.open();
   const { stage } = voice;
   await stage.must('healing', 'off', 'the story decides who goes where');

@@ -1,5 +1,6 @@
 // The dashboard as a person has it open in chromium, and what went wrong in it.
 import type { Browser, Page } from 'playwright-core';
+import { buildDashboard } from '../../scripts/build-dashboard.ts';
 import { openBrowser } from './page-check.ts';
 import { until, type Stage } from './stage.ts';
 
@@ -20,6 +21,7 @@ export class OpenDashboard {
   }
 
   static async open(stage: Stage): Promise<OpenDashboard> {
+    await buildDashboard();
     const link = await stage.must('dashboard');
     const browser = await openBrowser();
     const seen = new OpenDashboard(browser, await browser.newPage());

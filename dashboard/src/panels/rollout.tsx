@@ -4,7 +4,7 @@ import type { EventLine, GuardView, RolloutView } from '../../../engine/src/api/
 import { ActButton } from '../act.tsx';
 import { Environments } from '../environments.tsx';
 import { feed, now, status } from '../live.ts';
-import { Facts, Sheet, State, Table, Why } from '../parts.tsx';
+import { Criteria, Facts, Sheet, State, Table, Why } from '../parts.tsx';
 import type { Panel } from '../panel.ts';
 import { possibleVerbs, verbAct, verbTexts } from '../verbs.ts';
 import { clockTime, icons, length, number, percent, phaseKind, phaseText } from '../words.ts';
@@ -159,13 +159,7 @@ function Rollback({ rollback }: { rollback: NonNullable<RolloutView['rollback']>
           Sessions: {sessions.moved} moved, {sessions.failed} failed, {sessions.pending} on their way
         </p>
       )}
-      <ul class="plain">
-        {criteria.map(({ name, verdict, text }) => (
-          <li key={name}>
-            <State state={verdict} text={name} />: {text}
-          </li>
-        ))}
-      </ul>
+      <Criteria criteria={criteria} />
       {restoration && restoration.cannotRestore.length > 0 && (
         <Why>
           <b>Not brought back: </b>

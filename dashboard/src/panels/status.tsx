@@ -5,7 +5,7 @@ import type { PublicComponent, PublicStatus } from '../../../engine/src/api/publ
 import { useEffect, useState } from 'preact/hooks';
 import { ActButton, type Act, type Field } from '../act.tsx';
 import { now, useRead } from '../live.ts';
-import { Facts, Loaded, Sheet, State, Table } from '../parts.tsx';
+import { Criteria, Facts, Loaded, Sheet, State, Table } from '../parts.tsx';
 import type { Panel } from '../panel.ts';
 import { length, moment, percent, tone } from '../words.ts';
 
@@ -114,15 +114,7 @@ function Incident({ incident }: { incident: IncidentView }) {
               ['Resolved', resolvedAt === undefined ? 'not yet' : moment(resolvedAt, at)],
             ]}
           />
-          {criteria.length > 0 && (
-            <ul class="plain">
-              {criteria.map(({ name, verdict, text }) => (
-                <li key={name}>
-                  <State state={verdict} text={name} />: {text}
-                </li>
-              ))}
-            </ul>
-          )}
+          <Criteria criteria={criteria} />
           <Table
             caption={`Updates of ${id}, newest first`}
             rows={[...updates].reverse()}

@@ -23,7 +23,7 @@ export const validationReport = z.strictObject({
 });
 export type ValidationReport = z.infer<typeof validationReport>;
 
-export const validationRun = validationReport.extend({
+const validationRun = validationReport.extend({
   id: z.int(),
   at: z.number(),
   actor: z.string(),
@@ -34,7 +34,7 @@ export type ValidationRun = z.infer<typeof validationRun>;
 /** GET /v1/validations: the newest first. */
 export const validationsView = z.object({ runs: z.array(validationRun) });
 
-export const backupView = z.object({
+const backupView = z.object({
   id: z.string(),
   at: z.number(),
   commit: z.string().optional(),
@@ -65,11 +65,11 @@ export const series = z.object({
 export type Series = z.infer<typeof series>;
 
 /** GET /v1/series?name=METRIC or /v1/prometheus?query=PROMQL&minutes=N: values at the same wall times, ms. */
-export const seriesView = z.object({ times: z.array(z.number()), series: z.array(series) });
+const seriesView = z.object({ times: z.array(z.number()), series: z.array(series) });
 export type SeriesView = z.infer<typeof seriesView>;
 
 /** GET /v1/series: what there is to choose from. */
-export const seriesNames = z.object({
+const seriesNames = z.object({
   names: z.array(z.object({ name: z.string(), help: z.string(), isCounter: z.boolean() })),
   /** A Prometheus is configured (`metrics.prometheus`), so that queries may be asked. */
   hasPrometheus: z.boolean(),

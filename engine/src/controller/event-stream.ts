@@ -42,13 +42,14 @@ export function addStream(world: StreamWorld, app: Hono<{ Bindings: Bindings; Va
       let deliver = (line: EventLine): void => void early.push(line);
       const rights = context.get('rights');
       const queue = new LineQueue(after, (text) => out.write(text), isServerSent ? serverSent : plain);
-      const beating = isServerSent ? beat(world, () => queue.beat()) : undefined;
+      const isLive = (): boolean => world.door.isLive(rights);
+      const beating = isServerSent ? beat(world, () => (isLive() ? queue.beat() : queue.end())) : undefined;
       const stop = world.controller.subscribe((published) => deliver(lineOf(published)));
       try {
         for (const line of await world.tail(after, 500)) queue.add(line);
         for (const line of early) queue.add(line);
-        // Whoever lost the right to look is let go before the next line.
-        deliver = (line) => (world.door.isLive(rights) ? queue.add(line) : queue.end());
+        // Whoever lost the right to look is let go before the next line or beat.
+        deliver = (line) => (isLive() ? queue.add(line) : queue.end());
         await Promise.race([gone, queue.ended]);
       } finally {
         stop();

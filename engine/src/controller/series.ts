@@ -1,5 +1,5 @@
 // What /metrics says, each five seconds of the last hour, in memory: so that there are charts without a
-// Prometheus. G5: at most 400 series; what comes beyond that is left out and counted.
+// Prometheus. G5: at most 400 series; what comes beyond that is left out.
 import type { Series, SeriesView } from '../api/records.ts';
 
 export const seriesStepMs = 5_000;
@@ -15,23 +15,15 @@ export type Measured = {
 export class SeriesRecord {
   readonly #series = new Map<string, { readonly about: Measured; values: (number | null)[] }>();
   #times: number[] = [];
-  #leftOut = 0;
-
-  /** Series that there was no room for, in the newest round. */
-  get leftOut(): number {
-    return this.#leftOut;
-  }
 
   /** One round of measurements at wall time `at`. */
   add(at: number, measured: readonly Measured[]): void {
     const known = this.#times.length;
-    this.#leftOut = 0;
     for (const each of measured) {
       const key = keyOf(each);
       const series = this.#series.get(key);
       if (series) series.values[known] = each.value;
-      else if (this.#series.size >= maxSeries) this.#leftOut++;
-      else {
+      else if (this.#series.size < maxSeries) {
         const values: (number | null)[] = Array.from({ length: known }, () => null);
         values.push(each.value);
         this.#series.set(key, { about: each, values });
